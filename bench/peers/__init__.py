@@ -1,0 +1,1 @@
+"""Peers: other projects, each pinned in its own environment under the cache folder."""

@@ -1,0 +1,1 @@
+"""The demo: some 300 questions to a support desk, asked through a sidecar."""

@@ -1,0 +1,1 @@
+"""CacheDistill's data plane: answers an app's LLM calls with the cheapest tier that is right often enough."""

@@ -1,0 +1,68 @@
+"""The admin port: health, readiness, metrics, the last decisions, removal of a wrong answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from cachedistill_sidecar.cache.store import StoreUnavailable
+
+if TYPE_CHECKING:
+    from cachedistill_sidecar.app import Sidecar
+
+
+def admin_application(sidecar: Sidecar, registry: CollectorRegistry) -> web.Application:
+    """The admin port's routes."""
+    routes = web.RouteTableDef()
+
+    @routes.get("/healthz")
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    @routes.get("/readyz")
+    async def readyz(request: web.Request) -> web.Response:
+        # Ready means that calls are taken, not that they are cached: a Redis that is away must not stop the app.
+        if "verbose" in request.query:
+            return _json(sidecar.state())
+        return web.Response(text="ok\n")
+
+    @routes.get("/metrics")
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    @routes.get("/cachedistill/decisions")
+    async def decisions(request: web.Request) -> web.Response:
+        count = request.query.get("count", "20")
+        if not count.isdigit():
+            return _json({"error": "count: must be a whole number"}, 400)
+        return _json(sidecar.parts.records.last(int(count)))
+
+    @routes.get("/cachedistill/decisions/{trace}")
+    async def decision(request: web.Request) -> web.Response:
+        found = sidecar.parts.records.of_trace(request.match_info["trace"])
+        return _json(found, 200 if found else 404)
+
+    @routes.delete("/cachedistill/entries/{entry}")
+    async def remove(request: web.Request) -> web.Response:
+        return await _remove(sidecar, request.match_info["entry"])
+
+    application = web.Application()
+    application.add_routes(routes)
+    return application
+
+
+async def _remove(sidecar: Sidecar, entry: str) -> web.Response:
+    removed = False
+    try:
+        for cache in sidecar.parts.caches.values():
+            removed = await cache.remove(entry) or removed
+    except StoreUnavailable as error:
+        return _json({"error": f"the cache is unavailable: {error}"}, 503)
+    return _json({"entry": entry, "removed": removed}, 200 if removed else 404)
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")

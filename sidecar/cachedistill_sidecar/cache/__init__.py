@@ -1,0 +1,1 @@
+"""Stored answers: keys, the near cache in process, entries and their vectors in Redis, and writing behind."""

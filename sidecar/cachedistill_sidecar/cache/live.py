@@ -1,0 +1,91 @@
+"""A cache as a running sidecar holds it: near cache, Redis, vector index, embedder, writer, answers on their way."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from cachedistill_sidecar.cache.entry import Entry, Undecodable, decode
+from cachedistill_sidecar.cache.near import NearCache
+from cachedistill_sidecar.cache.semantic import SemanticIndex, Vector
+from cachedistill_sidecar.cache.store import Store, StoreUnavailable
+from cachedistill_sidecar.cache.writer import Write, Writer
+
+if TYPE_CHECKING:
+    from cachedistill_sidecar.edge.embedder import Embedder
+    from cachedistill_sidecar.route_document import Cache
+    from cachedistill_sidecar.streaming.flight import Flight
+
+
+class LiveCache:
+    """One cache of the route."""
+
+    def __init__(self, document: Cache, embedder: Embedder | None, *, semantic: bool) -> None:
+        self.document = document
+        self.semantic = semantic
+        """Whether some rule searches it by meaning; without an embedder, it can't."""
+        self.embedder = embedder
+        self.near = NearCache(document.near_bytes)
+        self.store = Store(document.redis, prefix=f"cachedistill:{document.name}:")
+        self.writer = Writer(self.store)
+        self.flights: dict[str, Flight] = {}
+        self.index: SemanticIndex | None = None
+        if embedder is not None:
+            self.index = SemanticIndex(self.store, embedder.digest, embedder.dimensions)
+            self.store.repair = self.index.ensure
+
+    async def get(self, key: str) -> Entry | None:
+        """The entry in Redis; one that can't be read is deleted and counts as absent. Raises StoreUnavailable."""
+        data = await self.store.get(key)
+        if data is None:
+            return None
+        try:
+            entry = decode(key, data)
+        except Undecodable:
+            await self.discard(key)
+            return None
+        # Redis lets it go when its time to live is over; so must the near cache.
+        self.near.put(entry, lifetime=self.document.ttl_seconds - self.age(entry))
+        return entry
+
+    def put(self, entry: Entry, partition: bytes, text: str | None, vector: Vector | None) -> bool:
+        """Keep an entry near and offer it to Redis; False when it is larger than the cache allows."""
+        data = entry.encode()
+        if len(data) > self.document.max_entry_bytes:
+            self.writer.drops["too_large"] += 1
+            return False
+        ttl = self.document.ttl_seconds
+        self.near.put(Entry(entry.key, entry.answer, entry.stored_at, len(data)), lifetime=ttl)
+        write = Write(entry.key, data, ttl)
+        if self.index is not None and vector is not None and text is not None:
+            write = Write(entry.key, data, ttl, *self.index.document(entry.key, partition, text, vector))
+        self.writer.offer(write)
+        return True
+
+    async def remove(self, key: str) -> bool:
+        """Delete an entry and its vector; whether it was there. Raises StoreUnavailable."""
+        self.near.discard(key)
+        keys = [self.store.entry_key(key)]
+        if self.index is not None:
+            keys.append(self.index.document_key(key))
+        return await self.store.delete(*keys) > 0
+
+    async def discard(self, key: str) -> None:
+        """Remove what is of no use. A Redis that takes no writes just now, but answers lookups, may keep it."""
+        with contextlib.suppress(StoreUnavailable):
+            await self.remove(key)
+
+    def age(self, entry: Entry) -> float:
+        """Seconds since an entry was stored."""
+        return max(0.0, time.time() - entry.stored_at)
+
+    async def start(self) -> None:
+        """Connect, and make the vector index."""
+        await self.store.start()
+
+    async def close(self, drain_seconds: float) -> None:
+        """Write what waits, then disconnect."""
+        await self.writer.drain(drain_seconds)
+        await self.writer.close()
+        await self.store.close()

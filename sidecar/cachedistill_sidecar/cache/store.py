@@ -1,0 +1,134 @@
+"""One cache's Redis. Every call has a deadline; a Redis that doesn't answer is left alone until it does again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import BlockingConnectionPool, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from cachedistill_sidecar.route_document import Redis as RedisDocument
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# A lookup that takes longer than this costs more than it can save; together with the hop itself it stays under the
+# 50 ms that a broken Redis may cost a call.
+DEADLINE_SECONDS = 0.025
+_PROBE_SECONDS = 0.1
+_PROBE_PAUSE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+_CONNECTIONS = 64
+
+
+class StoreUnavailable(Exception):
+    """Redis did not answer, or not in time, or not with what was asked for."""
+
+
+class Store:
+    """A Redis client that knows whether its server is there.
+
+    `repair` is awaited before a server counts as back: it makes what must exist there (the vector index).
+    """
+
+    def __init__(self, document: RedisDocument, prefix: str) -> None:
+        self.prefix = prefix
+        self.client = _client(document)
+        self.available = True
+        self.problem: str | None = None
+        self.repair: Callable[[], Awaitable[None]] | None = None
+        self._probe: asyncio.Task[None] | None = None
+
+    async def call(self, operation: Callable[[], Awaitable[T]], deadline: float = DEADLINE_SECONDS) -> T:
+        """Run one operation. Raises StoreUnavailable, at once while the server is known to be away."""
+        if not self.available:
+            raise StoreUnavailable(self.problem)
+        try:
+            async with asyncio.timeout(deadline):
+                return await operation()
+        except (RedisError, OSError, ValueError) as error:
+            # TimeoutError is an OSError. It may be this process that was late and not Redis, so only the probe,
+            # which is more patient, decides that the server is away.
+            self.suspect(error)
+            raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+    async def get(self, key: str) -> bytes | None:
+        """The bytes of an entry, or None."""
+        value: Any = await self.call(lambda: self.client.get(self.entry_key(key)))
+        found: bytes | None = value
+        return found
+
+    async def delete(self, *keys: str) -> int:
+        """Delete Redis keys; how many were there. Raises StoreUnavailable."""
+        deleted: int = await self.call(lambda: self.client.delete(*keys))
+        return deleted
+
+    def entry_key(self, key: str) -> str:
+        """Where an entry is in Redis."""
+        return f"{self.prefix}e:{key}"
+
+    def suspect(self, error: Exception) -> None:
+        """Find out whether the server is there, if nobody does already."""
+        self.problem = f"{type(error).__name__}: {error}"
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._until_back())
+
+    async def start(self) -> None:
+        """Prepare the server; one that is absent is waited for in the background."""
+        try:
+            await self._check()
+        except (RedisError, OSError, ValueError) as error:
+            self.available = False
+            self.suspect(error)
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        if self._probe is not None:
+            self._probe.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._probe
+        await self.client.aclose()
+
+    async def _check(self) -> None:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await self.client.ping()
+        if self.repair is not None:
+            # Making an index on a loaded server may take longer than an answer to PING.
+            async with asyncio.timeout(10 * _PROBE_SECONDS):
+                await self.repair()
+
+    async def _until_back(self) -> None:
+        tries = 0
+        while True:
+            try:
+                await self._check()
+                break
+            except (RedisError, OSError, ValueError) as error:
+                self.problem = f"{type(error).__name__}: {error}"
+                if self.available:
+                    log.warning("cache %s is unavailable: %s", self.prefix, self.problem)
+                self.available = False
+            await asyncio.sleep(_PROBE_PAUSE_SECONDS[min(tries, len(_PROBE_PAUSE_SECONDS) - 1)])
+            tries += 1
+        if not self.available:
+            log.warning("cache %s is back", self.prefix)
+        self.available = True
+        self.problem = None
+
+
+def _client(document: RedisDocument) -> Redis:
+    # No retries: the deadline is shorter than any useful pause, and the fallback answers meanwhile.
+    options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_connect_timeout": _PROBE_SECONDS}
+    if document.ca_file is not None:
+        options["ssl_ca_certs"] = document.ca_file
+    pool = BlockingConnectionPool.from_url(
+        document.resolve(), max_connections=_CONNECTIONS, timeout=None, decode_responses=False, **options
+    )
+    assert document.ca_file is None or issubclass(pool.connection_class, SSLConnection)
+    return Redis.from_pool(pool)

@@ -1,0 +1,1 @@
+"""`cachedistill replay`: a log of requests, sent through a sidecar."""

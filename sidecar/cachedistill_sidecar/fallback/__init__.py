@@ -1,0 +1,1 @@
+"""Calling the models behind HTTP: connection pools, credentials, time limits, retries."""

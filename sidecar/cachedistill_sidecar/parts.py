@@ -1,0 +1,62 @@
+"""What the path works with: the route as it is now, its caches, the fallbacks' client, telemetry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cachedistill_sidecar.cache.live import LiveCache
+from cachedistill_sidecar.fallback.client import FallbackClient
+from cachedistill_sidecar.ledger.cpu import CpuMeter
+from cachedistill_sidecar.policy.acceptance import Acceptance, CosineCutoff
+from cachedistill_sidecar.route import Route
+from cachedistill_sidecar.route_document import CacheUse
+from cachedistill_sidecar.telemetry.metrics import Metrics
+from cachedistill_sidecar.telemetry.records import Records
+from cachedistill_sidecar.telemetry.spans import Tracing
+
+
+class Background:
+    """Tasks that outlive the request that began them: flights, late writes."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task, and hold on to it until it ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for all tasks, at most so long; then cancel them."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One generation of the sidecar's parts; a new route document makes a new one."""
+
+    route: Route
+    caches: Mapping[str, LiveCache]
+    fallbacks: FallbackClient
+    tracing: Tracing
+    metrics: Metrics
+    records: Records
+    cpu: CpuMeter
+    background: Background
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that outlives its request."""
+        return self.background.spawn(work)
+
+    def acceptance(self, use: CacheUse) -> Acceptance:
+        """The policy that decides on semantic candidates."""
+        cutoff = use.semantic.similarity_permille / 1000 if use.semantic is not None else 2.0
+        return CosineCutoff(cutoff)

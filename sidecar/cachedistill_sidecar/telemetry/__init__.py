@@ -1,0 +1,1 @@
+"""Spans, metrics and decision headers; every name stands in `names.py`."""

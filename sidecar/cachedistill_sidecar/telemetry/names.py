@@ -1,0 +1,151 @@
+"""Every name that leaves the sidecar: span attributes, metrics, headers. The docs are generated from here.
+
+`gen_ai.*` and `server.*` follow OpenTelemetry's GenAI semantic conventions (status Development; as of version 1.38).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class _Described(StrEnum):
+    def __new__(cls, value: str, meaning: str) -> _Described:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    meaning: str
+
+
+class Attribute(_Described):
+    """Attributes of the root span, and what they say."""
+
+    OPERATION = "gen_ai.operation.name", "chat, text_completion or embeddings"
+    PROVIDER = "gen_ai.provider.name", "whose API the request speaks"
+    REQUEST_MODEL = "gen_ai.request.model", "the model that the app asked for"
+    SERVER_ADDRESS = "server.address", "host of the fallback that was asked, or would have been"
+    SERVER_PORT = "server.port", "its port"
+    MAX_TOKENS = "gen_ai.request.max_tokens", "as requested"
+    TEMPERATURE = "gen_ai.request.temperature", "as requested"
+    TOP_P = "gen_ai.request.top_p", "as requested"
+    SEED = "gen_ai.request.seed", "as requested"
+    STREAM = "gen_ai.request.stream", "whether a stream was asked for"
+    RESPONSE_ID = "gen_ai.response.id", "id of the answer"
+    RESPONSE_MODEL = "gen_ai.response.model", "the model that made the answer"
+    FINISH_REASONS = "gen_ai.response.finish_reasons", "why the answer ended, in one vocabulary for all dialects"
+    TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk", "seconds until the first byte of the body went out"
+    INPUT_TOKENS = "gen_ai.usage.input_tokens", "billable input tokens; absent for a replay, which is not usage"
+    OUTPUT_TOKENS = "gen_ai.usage.output_tokens", "billable output tokens; absent for a replay"
+    CACHED_INPUT_TOKENS = "gen_ai.usage.cache_read.input_tokens", "those of the input that the provider had cached"
+    ERROR_TYPE = "error.type", "HTTP status of an answer >= 400, or the reason of decision `error`"
+    DECISION = "cachedistill.decision", "which tier answered"
+    REASON = "cachedistill.reason", "why"
+    ROUTE = "cachedistill.route", "namespace/name of the route"
+    RULE = "cachedistill.rule", "the rule that took the request"
+    CACHE = "cachedistill.cache", "the cache that the rule uses"
+    SIMILARITY = "cachedistill.similarity", "cosine similarity of the most similar stored request"
+    CUTOFF = "cachedistill.cutoff", "least similarity that the rule asks for"
+    CANDIDATES = "cachedistill.candidates", "how many stored requests were considered"
+    ENTRY_AGE = "cachedistill.entry.age_seconds", "age of the stored answer that was served"
+    FALLBACK = "cachedistill.fallback", "name of the fallback that answered"
+    COST_ACTUAL = "cachedistill.cost.actual", "what the answer cost, in cachedistill.currency"
+    COST_BASELINE = "cachedistill.cost.baseline", "what the fallback would have cost"
+    CURRENCY = "cachedistill.currency", "ISO 4217 code"
+    ENERGY_ACTUAL = "cachedistill.energy.actual_joules", "energy of the answer, the sidecar's own CPU included"
+    ENERGY_BASELINE = "cachedistill.energy.baseline_joules", "energy that the fallback would have taken"
+    CARBON_ACTUAL = "cachedistill.carbon.actual_grams", "grams of CO2 of the answer"
+    CARBON_AVOIDED = "cachedistill.carbon.avoided_grams", "grams of CO2 less than the baseline; negative: more"
+    ESTIMATED = "cachedistill.estimated", "whether tokens, price or energy are estimates of the built-in table"
+
+
+class CandidateAttribute(_Described):
+    """Attributes of a `candidate` event (with telemetry.detail)."""
+
+    ENTRY = "cachedistill.entry", "id of the entry"
+    SIMILARITY = "cachedistill.similarity", "its cosine similarity"
+    BLOCKED_BY = "cachedistill.blocked_by", "why it may not answer; absent for the one that does"
+
+
+class Step(_Described):
+    """Child spans: steps of the path that took time."""
+
+    EXACT = "recall.exact", "looking for the very same request in Redis"
+    EMBED = "recall.embed", "turning the query into a vector"
+    SEARCH = "recall.search", "looking for similar requests in Redis"
+    ESCALATE = "escalate", "asking fallbacks, until the last byte (kind CLIENT)"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: its name, unit, labels and meaning."""
+
+    name: str
+    unit: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+DURATION = Metric(
+    "gen_ai.client.operation.duration",
+    "s",
+    ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "cachedistill.decision"),
+    "time from the request to the last byte of its answer",
+)
+TOKENS = Metric(
+    "gen_ai.client.token.usage",
+    "{token}",
+    ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.token.type"),
+    "billable tokens; replays are not usage",
+)
+FIRST_TOKEN = Metric(
+    "gen_ai.server.time_to_first_token",
+    "s",
+    ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "cachedistill.decision"),
+    "time from the request to the first byte of a streamed answer's body",
+)
+DECISIONS = Metric(
+    "cachedistill.decisions", "{exchange}", ("decision", "reason", "route"), "exchanges by decision and reason"
+)
+PATH_DURATION = Metric("cachedistill.path.duration", "s", ("step",), "time that a step of the path took")
+COST = Metric("cachedistill.cost", "{currency}", ("kind", "currency", "route"), "money; kind is actual or baseline")
+ENERGY = Metric("cachedistill.energy", "J", ("kind", "route"), "energy; kind is actual or baseline")
+CARBON = Metric("cachedistill.carbon", "g", ("kind", "route"), "grams of CO2; kind is actual or baseline")
+CACHE_AVAILABLE = Metric("cachedistill.cache.available", "1", ("cache",), "1 while the cache's Redis answers, else 0")
+NEAR_ENTRIES = Metric("cachedistill.cache.near_entries", "{entry}", ("cache",), "entries in the near cache")
+NEAR_BYTES = Metric("cachedistill.cache.near_bytes", "By", ("cache",), "size of the near cache")
+DROPPED = Metric(
+    "cachedistill.cache.dropped_writes",
+    "{entry}",
+    ("cache", "cause"),
+    "entries not written; cause is queue_full, unavailable, refused or too_large",
+)
+ROUTE_LOADS = Metric("cachedistill.route.loads", "{load}", ("result",), "route documents read; ok or rejected")
+
+METRICS = (
+    DURATION,
+    TOKENS,
+    FIRST_TOKEN,
+    DECISIONS,
+    PATH_DURATION,
+    COST,
+    ENERGY,
+    CARBON,
+    CACHE_AVAILABLE,
+    NEAR_ENTRIES,
+    NEAR_BYTES,
+    DROPPED,
+    ROUTE_LOADS,
+)
+
+
+class Header(_Described):
+    """Headers of every answer to a request of an LLM dialect."""
+
+    DECISION = "x-cachedistill-decision", "which tier answered"
+    REASON = "x-cachedistill-reason", "why"
+    TRACE = "x-cachedistill-trace", "trace id, for the tracing backend and `cachedistill explain`"
+    SIMILARITY = "x-cachedistill-similarity", "on a semantic hit: its cosine similarity"
+    AGE = "age", "on a hit: the entry's age in seconds (RFC 9111)"
+    DEBUG = "x-cachedistill-debug", "on requests that send x-cachedistill-debug: 1, the whole decision as JSON"

@@ -1,0 +1,73 @@
+"""What all tests share: a real Redis with the query engine, the embedder's folder, and a way to start a sidecar."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cachedistill_sidecar.app import Sidecar
+from cachedistill_sidecar.local.models import prepare_embedder
+from cachedistill_sidecar.local.redis import EmbeddedRedis
+from tests.routes import route_document
+from tests.running import Running
+from tests.upstream import Upstream
+
+StartSidecar = Callable[..., Awaitable[Sidecar]]
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis for the whole run; tests keep apart by the names of their caches."""
+    with Running(lambda: EmbeddedRedis(tmp_path_factory.mktemp("redis"))) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def embedder_folder() -> Path:
+    """The real embedder, built once on this machine."""
+    return prepare_embedder()
+
+
+@pytest.fixture
+def cache_name() -> str:
+    """A cache of this test's own."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A provider of this test's own."""
+    async with Upstream() as running:
+        yield running
+
+
+@pytest.fixture
+async def start_sidecar(
+    upstream: Upstream, redis_url: str, embedder_folder: Path, cache_name: str
+) -> AsyncIterator[StartSidecar]:
+    """Start sidecars in front of `upstream`; keywords change the route document (see tests/routes.py)."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*, span_exporter: object = None, route: object = None, **changes: object) -> Sidecar:
+            settings = {"redis_url": redis_url, "cache": cache_name} | changes
+            document = route if route is not None else route_document(upstream.url, **settings)  # type: ignore[arg-type]
+            sidecar = Sidecar(
+                document,  # type: ignore[arg-type]
+                find_model=lambda name: embedder_folder if name == "all-MiniLM-L6-v2" else Path(name),
+                span_exporter=span_exporter,  # type: ignore[arg-type]
+            )
+            return await stack.enter_async_context(sidecar)
+
+        yield start
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A plain HTTP client."""
+    async with aiohttp.ClientSession() as session:
+        yield session

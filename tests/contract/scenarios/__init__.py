@@ -1,0 +1,1 @@
+"""What an app does with an SDK, one function each."""
