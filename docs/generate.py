@@ -119,7 +119,8 @@ def _type(annotation: Any) -> str:
         return ", ".join(f"`{member.value}`" for member in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
-    return {"str": "string", "int": "integer", "bool": "boolean"}.get(annotation.__name__, annotation.__name__)
+    name: str = annotation.__name__
+    return {"str": "string", "int": "integer", "bool": "boolean"}.get(name, name)
 
 
 def _default(field: FieldInfo) -> str:

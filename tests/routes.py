@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cachedistill_sidecar.route_document import Provider, RouteDocument, parse
-
 import orjson
+
+from cachedistill_sidecar.route_document import Provider, RouteDocument, parse
 
 PRICE = {"inputPerMillion": "2.50", "outputPerMillion": "10.00"}
 

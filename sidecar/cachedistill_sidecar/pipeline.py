@@ -37,7 +37,7 @@ PATH = (guard, recall, escalate)
 
 
 class Pipeline:
-    """Answers requests. `parts` gives the route and its parts as they are now; an exchange keeps those it began with."""
+    """Answers requests. `parts` gives the parts as they are now; an exchange keeps those it began with."""
 
     def __init__(self, parts: Callable[[], Parts]) -> None:
         self._parts = parts

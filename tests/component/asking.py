@@ -61,7 +61,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How an app asks in a dialect: path, and a body around a text; `streaming` are the fields that ask for a stream."""
+    """How an app asks in a dialect: path, and a body around a text; `streaming` asks for a stream."""
 
     path: str
     body: Callable[[str], Json]

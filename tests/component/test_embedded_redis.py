@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cachedistill_sidecar.local import redis as module
-from cachedistill_sidecar.local.redis import EmbeddedRedis, EmbeddedRedisError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from cachedistill_sidecar.local import redis as module
+from cachedistill_sidecar.local.redis import EmbeddedRedis, EmbeddedRedisError
 
 PARENT = """
 import asyncio, pathlib, sys, time

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
 from cachedistill_sidecar.edge.embedder import Embedder
 from cachedistill_sidecar.local import minilm, models
 from cachedistill_sidecar.local.models import ModelPreparationError, prepare_embedder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import aiohttp
 import pytest
@@ -94,13 +95,37 @@ async def test_when_the_last_one_hangs_up_the_call_is_cancelled(app: App, upstre
     await eventually(lambda: upstream.calls[0].cancelled)
 
 
-@pytest.mark.parametrize("mode", ["401", "429", "500", "cut-before"])
-async def test_the_leaders_failure_is_not_shared(app: App, upstream: Upstream, mode: str) -> None:
-    upstream.fail(mode)
-    replies = await asyncio.gather(*(app.chat(ASKED) for _ in range(4)))
-    assert sorted(reply.status for reply in replies)[:3] == [200, 200, 200]
-    failed = [reply for reply in replies if reply.status != 200]
-    assert [reply.reason for reply in failed] == ["unreachable" if mode == "cut-before" else "cold"]
+@pytest.mark.parametrize("status", [401, 429, 500, None])
+@pytest.mark.parametrize("stream", [False, True], ids=["to-followers-alike", "to-followers-of-another-form"])
+async def test_the_leaders_failure_is_not_shared(
+    start_sidecar: StartSidecar,
+    http: aiohttp.ClientSession,
+    redis_url: str,
+    cache_name: str,
+    status: int | None,
+    stream: bool,
+) -> None:
+    calls = 0
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return web.json_response({"good": True})
+        await asyncio.sleep(0.2)
+        if status is None and request.transport is not None:
+            request.transport.abort()
+        return web.json_response({"error": {"message": "no"}}, status=status or 500)
+
+    async with serving(answer) as url:
+        route = route_document(url, redis_url=redis_url, cache=cache_name, semantic=None)
+        app = App(http, (await start_sidecar(route=route)).url)
+        leader = asyncio.create_task(app.chat(ASKED))
+        await eventually(lambda: calls == 1)
+        followers = await asyncio.gather(*(app.chat(ASKED, stream=stream) for _ in range(3)))
+        assert (await leader).status == (status or 502)
+    assert [(reply.status, reply.decision, reply.reason) for reply in followers] == [(200, "fallback", "cold")] * 3
+    assert calls == 4
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -146,14 +171,16 @@ async def test_a_follower_is_not_sent_an_encoding_that_only_the_leader_takes(
     start_sidecar: StartSidecar, upstream: Upstream
 ) -> None:
     url = (await start_sidecar(semantic=None)).url
-    async with aiohttp.ClientSession(headers={"accept-encoding": "gzip"}) as packing:
-        async with aiohttp.ClientSession(skip_auto_headers=["accept-encoding"], auto_decompress=False) as plain:
-            headers = SLOWLY | {"x-upstream-fail": "gzip"}
-            leader = asyncio.create_task(App(packing, url).chat(ASKED, headers=headers))
-            await after(leader, upstream)
-            reply = await App(plain, url).chat(ASKED)
-            assert "content-encoding" not in reply.headers
-            assert reply.text == (await leader).text
+    plain_only: dict[str, Any] = {"skip_auto_headers": ["accept-encoding"], "auto_decompress": False}
+    async with (
+        aiohttp.ClientSession(headers={"accept-encoding": "gzip"}) as packing,
+        aiohttp.ClientSession(**plain_only) as plain,
+    ):
+        leader = asyncio.create_task(App(packing, url).chat(ASKED, headers=SLOWLY | {"x-upstream-fail": "gzip"}))
+        await after(leader, upstream)
+        reply = await App(plain, url).chat(ASKED)
+        assert "content-encoding" not in reply.headers
+        assert reply.text == (await leader).text
 
 
 async def test_the_leaders_cookies_are_not_the_followers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import orjson
@@ -107,11 +108,11 @@ async def test_a_hit_tells_its_age(app: App, sidecar: Sidecar) -> None:
     fresh = await app.chat(ASKED)
     assert "age" not in fresh.headers
     assert (await app.chat(ASKED)).headers["age"] == "0"
-    near = next(iter(sidecar.parts.caches.values())).near
-    key = next(iter(near._entries))
-    entry = near.get(key)
+    cache = next(iter(sidecar.parts.caches.values()))
+    key = next(iter(cache.near._entries))
+    entry = cache.get_near(key)
     assert entry is not None
-    near.put(type(entry)(key, entry.answer, entry.stored_at - 100, entry.size))
+    cache.near.put(key, replace(entry, stored_at=entry.stored_at - 100).encode())
     assert 100 <= int((await app.chat(ASKED)).headers["age"]) < 200
 
 

@@ -54,6 +54,11 @@ def without_cache(document: Json) -> bytes:
     return orjson.dumps(document | {"rules": [rule | {"name": "changed"}]})
 
 
+def put(file: Path, content: bytes) -> None:
+    """Write a file, as an editor does."""
+    file.write_bytes(content)
+
+
 async def state(sidecar: Sidecar, http: aiohttp.ClientSession) -> Any:
     return (await App(http, sidecar.admin_url).call("GET", "/readyz?verbose")).json
 
@@ -71,7 +76,7 @@ async def test_a_changed_document_is_live_without_a_restart(
     app: App, sidecar: Sidecar, file: Path, document: Json
 ) -> None:
     assert (await app.chat(ASKED)).reason == "cold"
-    file.write_bytes(without_cache(document))
+    put(file, without_cache(document))
     await eventually(lambda: sidecar.parts.route.document.rules[0].name == "changed")
     assert (await app.chat(ASKED)).reason == "no_cache"
     assert await loads(sidecar, app.http, "ok") == 2
@@ -96,7 +101,7 @@ async def test_a_document_behind_a_symlink_is_followed_when_it_is_swapped(
 async def test_a_change_keeps_what_the_caches_hold(app: App, sidecar: Sidecar, file: Path, document: Json) -> None:
     await app.chat(ASKED)
     changed = document["rules"][0] | {"name": "changed"}
-    file.write_bytes(orjson.dumps(document | {"rules": [changed]}))
+    put(file, orjson.dumps(document | {"rules": [changed]}))
     await eventually(lambda: sidecar.parts.route.document.rules[0].name == "changed")
     assert (await app.chat(ASKED)).reason == "near"
 
@@ -108,7 +113,7 @@ async def test_a_call_under_way_ends_with_the_route_it_began_with(
     headers = {"x-upstream-pace": "0,10"}
     async with app.http.post(f"{app.url}/v1/chat/completions", json=body, headers=headers) as response:
         await response.content.readany()
-        file.write_bytes(without_cache(document))
+        put(file, without_cache(document))
         await eventually(lambda: sidecar.parts.route.document.rules[0].name == "changed")
         assert (await response.read()).endswith(b"data: [DONE]\n\n")
     assert len(upstream.calls) == 1
@@ -126,7 +131,7 @@ BAD = {
 async def test_a_bad_document_leaves_the_last_good_one_and_says_so(
     app: App, sidecar: Sidecar, file: Path, document: Json, bad: str
 ) -> None:
-    file.write_bytes(BAD[bad])
+    put(file, BAD[bad])
 
     async def told() -> bool:
         return bool((await state(sidecar, app.http))["route"]["problem"])
@@ -136,7 +141,7 @@ async def test_a_bad_document_leaves_the_last_good_one_and_says_so(
     if bad == "an-unknown-field":
         assert "bogus" in (await state(sidecar, app.http))["route"]["problem"]
     assert (await loads(sidecar, app.http, "rejected"), await loads(sidecar, app.http, "ok")) == (1, 1)
-    file.write_bytes(without_cache(document))
+    put(file, without_cache(document))
     await eventually(lambda: sidecar.parts.route.document.rules[0].name == "changed")
     assert (await state(sidecar, app.http))["route"]["problem"] is None
 
@@ -144,7 +149,8 @@ async def test_a_bad_document_leaves_the_last_good_one_and_says_so(
 async def test_a_document_that_was_away_and_is_back_is_no_problem_any_more(
     app: App, sidecar: Sidecar, file: Path
 ) -> None:
-    file.rename(file.with_suffix(".away"))
+    away = file.with_suffix(".away")
+    os.rename(file, away)
 
     async def problem() -> Any:
         return (await state(sidecar, app.http))["route"]["problem"]
@@ -154,7 +160,7 @@ async def test_a_document_that_was_away_and_is_back_is_no_problem_any_more(
 
     await eventually(told)
     assert (await app.chat(ASKED)).status == 200
-    file.with_suffix(".away").rename(file)
+    os.rename(away, file)
 
     async def forgotten() -> bool:
         return await problem() is None

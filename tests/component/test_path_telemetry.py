@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -13,11 +12,10 @@ from aiohttp import web
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from cachedistill_sidecar.app import Sidecar
-from cachedistill_sidecar.telemetry import names
 from cachedistill_sidecar.telemetry.names import Attribute, CandidateAttribute, Step
 from tests.component.asking import App, Reply, serving, settled
 from tests.conftest import StartSidecar
-from tests.otlp import Receiver, attributes, receiving
+from tests.otlp import Receiver, attributes
 from tests.upstream import Upstream
 
 ASKED = "How do I reset my password?"
@@ -46,12 +44,6 @@ LEDGER |= {Attribute.ENERGY_BASELINE, Attribute.CARBON_ACTUAL, Attribute.CARBON_
 ANSWERED = {Attribute.RESPONSE_ID, Attribute.RESPONSE_MODEL, Attribute.FINISH_REASONS, Attribute.TIME_TO_FIRST_CHUNK}
 SPENT = {Attribute.INPUT_TOKENS, Attribute.OUTPUT_TOKENS}
 ALWAYS = WHENCE | ASKED_FOR | DECIDED | LEDGER
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as running:
-        yield running
 
 
 class Told:
@@ -237,52 +229,6 @@ async def test_the_trace_goes_on_from_the_app_through_the_sidecar_to_the_provide
     assert sent["tracestate"] == "vendor=1"
 
 
-async def test_without_an_exporter_the_apps_own_trace_context_goes_through(
-    start_sidecar: StartSidecar, http: aiohttp.ClientSession, upstream: Upstream
-) -> None:
-    app = App(http, (await start_sidecar(semantic=None)).url)
-    reply = await app.chat(ASKED, headers=CONTEXT)
-    assert reply.headers["x-cachedistill-trace"] == TRACE
-    assert {name: upstream.calls[-1].headers[name] for name in CONTEXT} == CONTEXT
-    await app.chat(f"{ASKED} again")
-    assert "traceparent" not in upstream.calls[-1].headers
-
-
-async def test_a_trace_context_that_is_none_of_w3cs_gets_a_trace_of_its_own(
-    start_sidecar: StartSidecar, http: aiohttp.ClientSession
-) -> None:
-    app = App(http, (await start_sidecar(semantic=None)).url)
-    traces = {(await app.chat(ASKED, headers={"traceparent": "junk"})).headers["x-cachedistill-trace"] for _ in "12"}
-    assert len(traces) == 2
-    assert "0" * 32 not in traces
-
-
-async def traffic(app: App, sidecar: Sidecar) -> None:
-    """A miss, hits of both kinds, a stream, an error, and a write that is dropped."""
-    await app.chat(ASKED)
-    await settled(sidecar)
-    for text in (ASKED, REWORDED):
-        await app.chat(text, stream=True)
-    await app.chat("secretword", model="m" * 900)
-    await app.chat(ASKED, headers={"x-upstream-fail": "500", "cache-control": "no-store"})
-
-
-async def test_prometheus_and_otlp_have_every_metric_with_its_labels(
-    receiver: Receiver, start_sidecar: StartSidecar, http: aiohttp.ClientSession
-) -> None:
-    settings = {"cache_settings": {"maxEntryBytes": 2000}, "telemetry": {"endpoint": receiver.url}}
-    sidecar = await start_sidecar(semantic=600, **settings)
-    await traffic(App(http, sidecar.url), sidecar)
-    scraped = (await App(http, sidecar.admin_url).call("GET", "/metrics")).body.decode()
-    assert await asyncio.to_thread(sidecar.parts.metrics.provider.force_flush)
-    for metric in names.METRICS:
-        series = metric.name.replace(".", "_")
-        lines = [line for line in scraped.splitlines() if line.startswith(series)]
-        assert lines, metric.name
-        assert all(f"{label.replace('.', '_')}=" in lines[0] for label in metric.labels), metric.name
-        assert receiver.metrics[metric.name][0].keys() == set(metric.labels)
-
-
 async def test_no_word_of_prompt_or_answer_is_told_anywhere(
     told: Told, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -303,27 +249,3 @@ async def test_no_word_of_prompt_or_answer_is_told_anywhere(
     assert told.receiver.roots
     assert "zebrafish" not in everything
     assert " ".join(answer) not in everything
-
-
-async def test_a_collector_that_is_away_costs_nothing_but_its_spans(
-    start_sidecar: StartSidecar, http: aiohttp.ClientSession
-) -> None:
-    sidecar = await start_sidecar(semantic=None, telemetry={"endpoint": "http://127.0.0.1:9"})
-    assert (await App(http, sidecar.url).chat(ASKED)).status == 200
-
-
-async def test_the_last_decisions_are_told_the_newest_first(
-    start_sidecar: StartSidecar, http: aiohttp.ClientSession
-) -> None:
-    sidecar = await start_sidecar(semantic=None)
-    app, admin = App(http, sidecar.url), App(http, sidecar.admin_url)
-    replies = [await app.chat(ASKED) for _ in range(3)]
-    await settled(sidecar)
-    records = (await admin.call("GET", "/cachedistill/decisions?count=2")).json
-    assert [record["trace"] for record in records] == [
-        reply.headers["x-cachedistill-trace"] for reply in reversed(replies[1:])
-    ]
-    [record] = (await admin.call("GET", f"/cachedistill/decisions/{records[0]['trace']}")).json
-    assert (record["decision"], record["reason"], record["ledger"]["cost_actual"]) == ("exact_hit", "near", 0)
-    assert (await admin.call("GET", "/cachedistill/decisions/0")).status == 404
-    assert (await admin.call("GET", "/cachedistill/decisions?count=x")).status == 400

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cachedistill_sidecar.app import Sidecar
 
+from cachedistill_sidecar.app import Sidecar
 from tests.routes import route_document
 from tests.running import Running
 from tests.upstream import UpstreamThread

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.exchange import Candidate
 from cachedistill_sidecar.policy.acceptance import Acceptance, Considered, CosineCutoff
-from hypothesis import given
-from hypothesis import strategies as st
 
 CUTOFF: Acceptance = CosineCutoff(similarity=0.9)
 QUERY = "How do I reset my password?"

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from cachedistill_sidecar.edge import embedder as module
-from cachedistill_sidecar.edge.embedder import Embedder, ModelUnavailable, Overloaded
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
+
+from cachedistill_sidecar.edge import embedder as module
+from cachedistill_sidecar.edge.embedder import Embedder, ModelUnavailable, Overloaded
 
 WORDS = ["[UNK]", "red", "green", "blue", "left", "right"]
 TABLE = np.random.default_rng(7).normal(size=(len(WORDS), 8)).astype(np.float32)

@@ -62,10 +62,14 @@ async def test_readers_of_a_flight_that_fails_get_what_came_and_then_the_failure
         flight.end(FallbackFailed(Reason.CUT, "broke off", sent=True))
 
     flight = flying(fail)
-    got = []
-    with flight.reading(), pytest.raises(FlightFailed) as failed:
+    got: list[bytes] = []
+
+    async def take() -> None:
         async for chunk in flight.chunks():
             got.append(chunk)
+
+    with flight.reading(), pytest.raises(FlightFailed) as failed:
+        await take()
     assert got == [b"a"]
     assert isinstance(failed.value.__cause__, FallbackFailed)
     assert not flight.joinable

@@ -6,6 +6,9 @@ import math
 from fnmatch import fnmatchcase
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cachedistill_sidecar.exchange import Usage
 from cachedistill_sidecar.ledger import table
 from cachedistill_sidecar.ledger.account import WATTS_PER_CORE, account
@@ -13,8 +16,6 @@ from cachedistill_sidecar.ledger.cpu import CpuMeter, Lap
 from cachedistill_sidecar.ledger.tariff import ROUTE, UNKNOWN, Tariff, tariff
 from cachedistill_sidecar.ledger.tokens import estimate_tokens
 from cachedistill_sidecar.route_document import Fallback
-from hypothesis import given
-from hypothesis import strategies as st
 
 USAGE = Usage(input=1000, cached_input=500, cache_write=200, output=100)
 NOTHING = Tariff("none", 0, 0, 0, 0, 0, 0, "USD", UNKNOWN, UNKNOWN)

@@ -26,14 +26,13 @@ class Clock:
         return self.now
 
 
-def entry(key: str, size: int = 500) -> Entry:
-    return Entry(key, ANSWER, 0.0, size)
+DATA = bytes(500)
 
 
 def test_an_entry_is_found_until_its_lifetime_is_over() -> None:
     clock = Clock()
     near = NearCache(10_000, clock)
-    near.put(entry("a"), lifetime=5)
+    near.put("a", DATA, lifetime=5)
     clock.now = 4.9
     assert near.get("a") is not None
     clock.now = 5.0
@@ -44,48 +43,48 @@ def test_an_entry_is_found_until_its_lifetime_is_over() -> None:
 def test_no_entry_stays_longer_than_the_near_caches_own_limit() -> None:
     clock = Clock()
     near = NearCache(10_000, clock)
-    near.put(entry("a"), lifetime=10 * LIFETIME_SECONDS)
+    near.put("a", DATA, lifetime=10 * LIFETIME_SECONDS)
     clock.now = LIFETIME_SECONDS
     assert near.get("a") is None
 
 
 def test_an_entry_whose_time_is_over_is_not_kept_at_all() -> None:
     near = NearCache(10_000)
-    near.put(entry("a"), lifetime=-1.0)
+    near.put("a", DATA, lifetime=-1.0)
     assert len(near) == 0
 
 
 def test_the_one_used_longest_ago_makes_room() -> None:
-    near = NearCache(4000)
+    near = NearCache(2000)
     for key in ("a", "b"):
-        near.put(entry(key))
+        near.put(key, DATA)
     near.get("a")
-    near.put(entry("c"))
+    near.put("c", DATA)
     assert [near.get(key) is not None for key in ("a", "b", "c")] == [True, False, True]
 
 
 def test_what_is_larger_than_the_whole_cache_is_not_kept_and_displaces_nothing() -> None:
-    near = NearCache(4000)
-    near.put(entry("a"))
-    near.put(entry("b", size=5000))
+    near = NearCache(2000)
+    near.put("a", DATA)
+    near.put("b", bytes(5000))
     assert near.get("a") is not None
     assert near.get("b") is None
 
 
 def test_an_entry_replaces_its_older_self() -> None:
     near = NearCache(10_000)
-    near.put(entry("a", size=100))
-    near.put(entry("a", size=900))
+    near.put("a", bytes(100))
+    near.put("a", bytes(900))
     found = near.get("a")
     assert found is not None
-    assert (found.size, len(near)) == (900, 1)
+    assert (len(found), len(near)) == (900, 1)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 6000)), max_size=40), st.integers(0, 9000))
 def test_it_never_holds_more_than_its_bytes(puts: list[tuple[str, int]], limit: int) -> None:
     near = NearCache(limit)
     for key, size in puts:
-        near.put(entry(key, size))
+        near.put(key, bytes(size))
         assert near.bytes <= limit
     for key, _ in puts:
         near.discard(key)
@@ -94,7 +93,7 @@ def test_it_never_holds_more_than_its_bytes(puts: list[tuple[str, int]], limit: 
 
 def test_an_entry_survives_being_stored() -> None:
     stored = Entry("k", ANSWER, 12.5).encode()
-    assert decode("k", stored) == Entry("k", ANSWER, 12.5, len(stored))
+    assert decode("k", stored) == Entry("k", ANSWER, 12.5)
 
 
 @given(st.binary(max_size=200))

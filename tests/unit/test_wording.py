@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.policy.opposites import OPPOSITES
 from cachedistill_sidecar.policy.polarity import NEGATIONS
 from cachedistill_sidecar.policy.wording import conflict, time_bound
-from hypothesis import given
-from hypothesis import strategies as st
 
 OTHER_NUMBERS = [
     ("Can I return it after 14 days?", "Can I return it after 40 days?"),

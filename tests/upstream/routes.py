@@ -28,6 +28,8 @@ POSTS = {
     "/v1/embeddings": Endpoint(openai_chat.DIALECT, openai_embeddings.embed),
     "/v1/messages": Endpoint(anthropic.DIALECT),
     "/v1/messages/count_tokens": Endpoint(anthropic.DIALECT, anthropic.count_tokens),
+    "/openai/v1/chat/completions": Endpoint(azure.DIALECT),
+    "/openai/v1/embeddings": Endpoint(azure.DIALECT, openai_embeddings.embed),
     "/api/chat": Endpoint(ollama.CHAT),
     "/api/generate": Endpoint(ollama.GENERATE),
 }

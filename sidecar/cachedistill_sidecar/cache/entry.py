@@ -17,12 +17,11 @@ class Undecodable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stored answer. `stored_at` is in seconds since the epoch; `size` is the bytes of its stored form."""
+    """A stored answer. `stored_at` is in seconds since the epoch."""
 
     key: str
     answer: Answer
     stored_at: float
-    size: int = 0
 
     def encode(self) -> bytes:
         """The stored form: JSON, so that it can be read by a person and never runs anything."""
@@ -39,6 +38,6 @@ def decode(key: str, data: bytes) -> Entry:
         answer["finish_reason"] = FinishReason(answer["finish_reason"])
         answer["usage"] = Usage(**answer["usage"])
         answer["tool_calls"] = tuple(ToolCall(**call) for call in answer["tool_calls"])
-        return Entry(key, Answer(**answer), float(document["stored_at"]), len(data))
+        return Entry(key, Answer(**answer), float(document["stored_at"]))
     except (KeyError, TypeError, ValueError) as error:
         raise Undecodable(f"entry {key}: {error}") from error

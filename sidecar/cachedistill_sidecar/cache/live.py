@@ -46,8 +46,13 @@ class LiveCache:
             await self.discard(key)
             return None
         # Redis lets it go when its time to live is over; so must the near cache.
-        self.near.put(entry, lifetime=self.document.ttl_seconds - self.age(entry))
+        self.near.put(key, data, lifetime=self.document.ttl_seconds - self.age(entry))
         return entry
+
+    def get_near(self, key: str) -> Entry | None:
+        """The entry, if this sidecar has just stored or served it."""
+        data = self.near.get(key)
+        return None if data is None else decode(key, data)
 
     def put(self, entry: Entry, partition: bytes, text: str | None, vector: Vector | None) -> bool:
         """Keep an entry near and offer it to Redis; False when it is larger than the cache allows."""
@@ -56,7 +61,7 @@ class LiveCache:
             self.writer.drops["too_large"] += 1
             return False
         ttl = self.document.ttl_seconds
-        self.near.put(Entry(entry.key, entry.answer, entry.stored_at, len(data)), lifetime=ttl)
+        self.near.put(entry.key, data, lifetime=ttl)
         write = Write(entry.key, data, ttl)
         if self.index is not None and vector is not None and text is not None:
             write = Write(entry.key, data, ttl, *self.index.document(entry.key, partition, text, vector))

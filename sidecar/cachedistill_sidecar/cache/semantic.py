@@ -6,23 +6,25 @@ to one embedder: its name carries the model's digest, and another model gets ano
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from cachedistill_sidecar.cache.store import Store, StoreUnavailable
 from cachedistill_sidecar.exchange import Candidate
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from redisvl.index import AsyncSearchIndex
     from redisvl.query import VectorQuery
 
-    from cachedistill_sidecar.cache.store import Store
+log = logging.getLogger(__name__)
 
-Vector = NDArray[np.float32]
+Vector: TypeAlias = "NDArray[np.float32]"
 """A query's embedding: shape [dimensions], unit length."""
 
 NEIGHBOURS = 8
@@ -58,18 +60,35 @@ class SemanticIndex:
         )
         self._index: AsyncSearchIndex = AsyncSearchIndex(schema, redis_client=store.client)
         self._dimensions = dimensions
+        self.problem: str | None = None
+        """Why there is no index although Redis is there: it has no query engine, or the user may not make one."""
 
     async def ensure(self) -> None:
-        """Make the index if it isn't there; make it anew (the documents stay) if it is of another shape."""
-        with _redis_errors():
-            if await self._index.exists():
-                if self._fits(await self._index.info()):
-                    return
-                await self._index.delete(drop=False)
-            await self._index.create()
+        """Make the index if it isn't there; make it anew (the documents stay) if it is of another shape.
+
+        A Redis that answers, but can't have an index, goes on serving exact hits; `problem` says why.
+        """
+        self.problem = None
+        try:
+            with _redis_errors():
+                await self._make()
+        except ResponseError as error:
+            if not isinstance(error, NoPermissionError) and "unknown command" not in str(error).lower():
+                raise
+            self.problem = str(error)
+            log.warning("no semantic hits from %s: %s", self.prefix, error)
+
+    async def _make(self) -> None:
+        if await self._index.exists():
+            if self._fits(await self._index.info()):
+                return
+            await self._index.delete(drop=False)
+        await self._index.create()
 
     async def search(self, partition: bytes, vector: Vector) -> list[Candidate]:
         """The nearest stored queries of the partition, most similar first. Raises StoreUnavailable."""
+        if self.problem is not None:
+            raise StoreUnavailable(self.problem)
         from redisvl.query import VectorQuery
         from redisvl.query.filter import Tag
 
@@ -129,7 +148,8 @@ def _redis_errors() -> Iterator[None]:
     try:
         yield
     except RedisVLError as error:
-        raise RedisError(str(error)) from error
+        cause = error.__cause__
+        raise (cause if isinstance(cause, RedisError) else RedisError(str(error))) from error
 
 
 def _text(value: Any) -> Any:

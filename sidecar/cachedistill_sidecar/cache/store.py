@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 DEADLINE_SECONDS = 0.025
 _PROBE_SECONDS = 0.1
 _PROBE_PAUSE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+_REPAIR_SECONDS = 30.0
 _CONNECTIONS = 64
 
 
@@ -44,17 +46,28 @@ class Store:
         self.problem: str | None = None
         self.repair: Callable[[], Awaitable[None]] | None = None
         self._probe: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
 
-    async def call(self, operation: Callable[[], Awaitable[T]], deadline: float = DEADLINE_SECONDS) -> T:
-        """Run one operation. Raises StoreUnavailable, at once while the server is known to be away."""
+    async def call(
+        self, operation: Callable[[], Awaitable[T]], deadline: float = DEADLINE_SECONDS, *, again: bool = False
+    ) -> T:
+        """Run one operation, which may be run twice. Raises StoreUnavailable, at once while the server is away.
+
+        That it is away is decided by the probe, which is more patient than an operation.
+        """
         if not self.available:
             raise StoreUnavailable(self.problem)
+        begun = time.perf_counter()
         try:
             async with asyncio.timeout(deadline):
                 return await operation()
+        except TimeoutError as error:
+            if time.perf_counter() - begun > 1.2 * deadline and not again:
+                # The time limit itself came late: this process was busy, and Redis may well have answered.
+                return await self.call(operation, deadline, again=True)
+            self.suspect(error)
+            raise StoreUnavailable(f"no answer in {deadline * 1000:.0f} ms") from error
         except (RedisError, OSError, ValueError) as error:
-            # TimeoutError is an OSError. It may be this process that was late and not Redis, so only the probe,
-            # which is more patient, decides that the server is away.
             self.suspect(error)
             raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
@@ -86,13 +99,17 @@ class Store:
         except (RedisError, OSError, ValueError) as error:
             self.available = False
             self.suspect(error)
+            log.warning("cache %s is unavailable: %s", self.prefix, self.problem)
+        if self.repair is not None:
+            self._watch = asyncio.create_task(self._keep_repaired(self.repair))
 
     async def close(self) -> None:
         """Drop all connections."""
-        if self._probe is not None:
-            self._probe.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._probe
+        for task in (self._watch, self._probe):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self.client.aclose()
 
     async def _check(self) -> None:
@@ -102,6 +119,15 @@ class Store:
             # Making an index on a loaded server may take longer than an answer to PING.
             async with asyncio.timeout(10 * _PROBE_SECONDS):
                 await self.repair()
+
+    async def _keep_repaired(self, repair: Callable[[], Awaitable[None]]) -> None:
+        """Look after what somebody else may have replaced: an index of another shape finds nothing, without error."""
+        while True:
+            await asyncio.sleep(_REPAIR_SECONDS)
+            if self.available:
+                with contextlib.suppress(RedisError, OSError, ValueError):
+                    async with asyncio.timeout(10 * _PROBE_SECONDS):
+                        await repair()
 
     async def _until_back(self) -> None:
         tries = 0

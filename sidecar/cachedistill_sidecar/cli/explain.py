@@ -54,7 +54,7 @@ def table(records: list[Record]) -> Iterator[str]:
 
 def _words(record: Record) -> Iterator[str]:
     yield f"{record['decision']}: {record['reason']}"
-    yield f"  {record['meaning'].capitalize()}."
+    yield f"  {record['meaning'][:1].upper() + record['meaning'][1:]}."
     yield f"  trace     {record['trace']}, at {record['at']}"
     if record["error"]:
         yield f"  error     {_plain(record['error'])}"

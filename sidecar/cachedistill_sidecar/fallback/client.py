@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,7 +147,8 @@ async def body_of(response: aiohttp.ClientResponse, silence_seconds: float) -> A
 
 def forwarded(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """End-to-end headers: a copy without those of one connection, the host and CacheDistill's own."""
-    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    lines = [value for name, value in headers.items() if name.lower() == "connection"]
+    named = {part.strip().lower() for line in lines for part in line.split(",")}
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         lower = name.lower()
@@ -164,7 +166,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from Retry-After (seconds or a date, RFC 9110 section 10.2.3) or OpenAI's retry-after-ms."""
     try:
         if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+            milliseconds = float(headers["retry-after-ms"])
+            return max(0.0, milliseconds / 1000) if isfinite(milliseconds) else None
         value = headers["retry-after"]
         if value.strip().replace(".", "", 1).isdigit():
             return float(value)

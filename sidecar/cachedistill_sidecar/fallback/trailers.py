@@ -18,12 +18,17 @@ _LAST_CHUNK = b"\r\n0\r\n"
 
 
 class _KeepsLastBytes(ResponseHandler):
-    last_bytes = b""
+    _before, _last = b"", b""
 
     def data_received(self, data: bytes) -> None:
-        short = len(data) < _KEPT_BYTES
-        self.last_bytes = (self.last_bytes + data)[-_KEPT_BYTES:] if short else data[-_KEPT_BYTES:]
+        # Two reads, not all: it costs nothing per byte, and a trailer section that spans more is none of this world.
+        self._before, self._last = self._last, data
         super().data_received(data)
+
+    @property
+    def last_bytes(self) -> bytes:
+        """The end of what came in."""
+        return self._before[-_KEPT_BYTES:] + self._last[-_KEPT_BYTES:]
 
 
 class Connector(aiohttp.TCPConnector):

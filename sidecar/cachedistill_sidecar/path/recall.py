@@ -22,7 +22,7 @@ async def recall(exchange: Exchange, parts: Parts) -> None:
     cache = exchange.cache
     if not exchange.may_read or cache is None:
         return
-    if _serve(exchange, cache.near.get(exchange.key), Reason.NEAR) or join(exchange):
+    if _serve(exchange, cache.get_near(exchange.key), Reason.NEAR) or join(exchange):
         return
     try:
         with exchange.trace.step(Step.EXACT):
@@ -58,7 +58,7 @@ async def _similar(exchange: Exchange, cache: LiveCache, parts: Parts) -> None:
     exchange.reason = verdict.reason
     if verdict.accepted and verdict.candidate is not None:
         accepted = verdict.candidate.entry
-        entry = cache.near.get(accepted) or await cache.get(accepted)
+        entry = cache.get_near(accepted) or await cache.get(accepted)
         if entry is None:
             # Its answer is gone; a vector that leads nowhere would hide the next best for as long as it lives.
             await cache.discard(accepted)

@@ -94,7 +94,9 @@ async def _relay(exchange: Exchange, request: BaseRequest, flight: Flight, landi
 async def _replay(exchange: Exchange, request: BaseRequest, answer: Answer) -> StreamResponse:
     """Give a stored answer as the client's dialect would have."""
     query, dialect = exchange.query, exchange.dialect
-    assert query is not None and dialect is not None and exchange.cache is not None
+    assert query is not None
+    assert dialect is not None
+    assert exchange.cache is not None
     headers = {**decision_headers(exchange), dialect.request_id_header: exchange.trace.id}
     if not query.stream:
         body = orjson.dumps(dialect.render(answer, query))

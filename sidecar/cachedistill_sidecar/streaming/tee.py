@@ -40,7 +40,7 @@ class Tee:
         try:
             data = self._inflate.decompress(chunk) if self._inflate else chunk
             self._size += len(data)
-            if self._parser is None and self._size > self._limit:
+            if self._size > self._limit:
                 self.readable = False
                 self._body.clear()
             elif self._decoder is None:

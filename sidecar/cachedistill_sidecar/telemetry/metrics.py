@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 
@@ -67,7 +67,8 @@ class Metrics:
     def __init__(
         self, readers: list[MetricReader], resource: Resource, caches: Callable[[], Iterable[LiveCache]]
     ) -> None:
-        self.provider = MeterProvider(readers, resource)
+        # Exemplars would cost a tenth of each record, and Prometheus' text format has no place for them.
+        self.provider = MeterProvider(readers, resource, exemplar_filter=AlwaysOffExemplarFilter())
         self._meter = self.provider.get_meter("cachedistill")
         self._caches = caches
         self._decisions, self._cost = self._totals(names.DECISIONS), self._totals(names.COST)

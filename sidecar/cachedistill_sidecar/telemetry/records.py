@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,28 +20,23 @@ class Records:
     """The last decisions, the newest last."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[Exchange, Account | None, float, datetime]] = deque(maxlen=_KEPT)
+        self._kept: deque[tuple[float, dict[str, Any], Account | None]] = deque(maxlen=_KEPT)
 
     def add(self, exchange: Exchange, ledger: Account | None, seconds: float) -> None:
-        """Keep a concluded exchange, without its bodies."""
-        exchange.body, exchange.document, exchange.answer, exchange.vector, exchange.flight = (
-            b"",
-            None,
-            None,
-            None,
-            None,
-        )
-        self._kept.append((exchange, ledger, seconds, datetime.now(UTC)))
+        """Keep what is to be told of a concluded exchange; not the exchange, which holds prompts and credentials."""
+        told = exchange.describe()
+        told["ms"] = round(seconds * 1000, 3)
+        self._kept.append((time.time(), told, ledger))
 
     def last(self, count: int) -> list[dict[str, Any]]:
         """The last decisions, the newest first."""
-        return [_record(*kept) for kept, _ in zip(reversed(self._kept), range(count), strict=False)]
+        return [_record(*kept) for kept in islice(reversed(self._kept), count)]
 
     def of_trace(self, trace: str) -> list[dict[str, Any]]:
         """The decisions of one trace, the newest first."""
-        return [_record(*kept) for kept in reversed(self._kept) if kept[0].trace.id == trace]
+        return [_record(*kept) for kept in reversed(self._kept) if kept[1]["trace"] == trace]
 
 
-def _record(exchange: Exchange, ledger: Account | None, seconds: float, at: datetime) -> dict[str, Any]:
-    record = exchange.describe() | {"at": at.isoformat(timespec="milliseconds"), "ms": round(seconds * 1000, 3)}
-    return record | {"ledger": None if ledger is None else asdict(ledger)}
+def _record(at: float, told: dict[str, Any], ledger: Account | None) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return {**told, "at": moment, "ledger": None if ledger is None else asdict(ledger)}

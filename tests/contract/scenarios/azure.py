@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import openai
-from openai import AsyncAzureOpenAI, AzureOpenAI
+from openai import AsyncAzureOpenAI, AzureOpenAI, OpenAI
 
 from tests.contract.comparison import adrained, drained
 from tests.contract.scenario import run, scenario
@@ -41,6 +41,13 @@ def streams_asynchronously(base_url: str) -> Any:
             return await adrained(stream)
 
     return run(ask())
+
+
+@scenario(cached=True)
+def answers_without_a_version(base_url: str) -> Any:
+    """Azure's newer form: OpenAI's own client, and the deployment as the model."""
+    api = OpenAI(base_url=f"{base_url}/openai/v1", api_key="test-key", max_retries=0)
+    return api.chat.completions.create(model=DEPLOYMENT, messages=asks("Which metals melt in the hand?"))
 
 
 @scenario()

@@ -1,0 +1,79 @@
+"""A provider, a sidecar in front of it, and a way to run others."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cachedistill_sidecar.local.models import cache_home
+from tests.component.cli.command_line import (
+    PARAPHRASES,
+    QUESTION,
+    Environment,
+    Process,
+    Run,
+    own_environment,
+)
+from tests.routes import route_document
+from tests.upstream import UpstreamThread
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[UpstreamThread]:
+    with UpstreamThread(groups=dict.fromkeys((QUESTION, *PARAPHRASES), "reset")) as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path, embedder_folder: Path) -> Path:
+    """A $CACHEDISTILL_HOME of the test's own, with the embedder that is there already."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "models").symlink_to(cache_home() / "models")
+    return folder
+
+
+@pytest.fixture
+def environment(home: Path) -> Environment:
+    return own_environment(home)
+
+
+@pytest.fixture
+def run(environment: Environment) -> Iterator[Run]:
+    started: list[Process] = []
+
+    def start(*arguments: str | Path, **variables: str) -> Process:
+        started.append(Process([str(each) for each in arguments], environment | variables))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.close()
+
+
+@pytest.fixture
+def route_file(tmp_path: Path, provider: UpstreamThread, redis_url: str, cache_name: str) -> Path:
+    file = tmp_path / "route.json"
+    document = route_document(provider.url, redis_url=redis_url, cache=cache_name)
+    file.write_text(document.model_dump_json(by_alias=True))
+    return file
+
+
+@pytest.fixture(scope="module")
+def process(provider: UpstreamThread, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A sidecar that tests share; they keep apart by asking for another model each."""
+    folder = tmp_path_factory.mktemp("cli")
+    file = folder / "route.json"
+    file.write_text(route_document(provider.url, redis_url=redis_url, cache="cli").model_dump_json(by_alias=True))
+    process = Process(["--route", str(file)], own_environment(cache_home()))
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def model() -> str:
+    """A model of the test's own, with the price of gpt-4o-mini."""
+    return f"gpt-4o-mini-20{uuid.uuid4().hex}"
