@@ -47,7 +47,8 @@ class NearCache:
             return
         while self.bytes + cost > self._max_bytes:
             self.discard(next(iter(self._entries)))
-        self._entries[key] = (data, self._clock() + min(lifetime, LIFETIME_SECONDS))
+        # A copy: orjson leaves room behind its bytes, up to three times what they are.
+        self._entries[key] = (bytes(memoryview(data)), self._clock() + min(lifetime, LIFETIME_SECONDS))
         self.bytes += cost
 
     def discard(self, key: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from cachedistill_sidecar.cache.search_policy import Policies
 from cachedistill_sidecar.cache.store import Store, StoreUnavailable
 from cachedistill_sidecar.exchange import Candidate
 
@@ -53,6 +54,8 @@ class SemanticIndex:
                             "dims": dimensions,
                             "distance_metric": "cosine",
                             "datatype": "float32",
+                            # Redis' own 10 is hardly more than the neighbours that are asked for.
+                            "ef_runtime": 64,
                         },
                     },
                 ],
@@ -60,6 +63,7 @@ class SemanticIndex:
         )
         self._index: AsyncSearchIndex = AsyncSearchIndex(schema, redis_client=store.client)
         self._dimensions = dimensions
+        self._policies = Policies(self._count)
         self.problem: str | None = None
         """Why there is no index although Redis is there: it has no query engine, or the user may not make one."""
 
@@ -98,6 +102,7 @@ class SemanticIndex:
             return_fields=["text"],
             num_results=NEIGHBOURS,
             filter_expression=Tag("partition") == partition.hex(),
+            hybrid_policy=self._policies.of(partition),
         )
         found: Sequence[dict[str, Any]] = await self._store.call(lambda: self._query(query))
         return [
@@ -107,6 +112,15 @@ class SemanticIndex:
             for row in found
             if "text" in row
         ]
+
+    async def _count(self, partition: bytes) -> tuple[int, int]:
+        """How many queries a partition has, and how many the whole index."""
+        from redisvl.query import CountQuery
+        from redisvl.query.filter import Tag
+
+        with _redis_errors():
+            within: int = await self._index.query(CountQuery(Tag("partition") == partition.hex()))
+            return within, int((await self._index.info())["num_docs"])
 
     async def _query(self, query: VectorQuery) -> Sequence[dict[str, Any]]:
         with _redis_errors():

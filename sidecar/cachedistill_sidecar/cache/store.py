@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import BlockingConnectionPool, SSLConnection
+from redis.asyncio.connection import ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from cachedistill_sidecar.cache.lookups import Lookups
 from cachedistill_sidecar.route_document import Redis as RedisDocument
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ DEADLINE_SECONDS = 0.025
 _PROBE_SECONDS = 0.1
 _PROBE_PAUSE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 _REPAIR_SECONDS = 30.0
-_CONNECTIONS = 64
 
 
 class StoreUnavailable(Exception):
@@ -45,6 +45,7 @@ class Store:
         self.available = True
         self.problem: str | None = None
         self.repair: Callable[[], Awaitable[None]] | None = None
+        self._lookups = Lookups(self._fetch)
         self._probe: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -73,9 +74,12 @@ class Store:
 
     async def get(self, key: str) -> bytes | None:
         """The bytes of an entry, or None."""
-        value: Any = await self.call(lambda: self.client.get(self.entry_key(key)))
-        found: bytes | None = value
-        return found
+        return await self._lookups.get(self.entry_key(key))
+
+    async def _fetch(self, keys: Sequence[str]) -> list[bytes | None]:
+        found: Any = await self.call(lambda: self.client.mget(keys))
+        values: list[bytes | None] = found
+        return values
 
     async def delete(self, *keys: str) -> int:
         """Delete Redis keys; how many were there. Raises StoreUnavailable."""
@@ -153,8 +157,6 @@ def _client(document: RedisDocument) -> Redis:
     options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_connect_timeout": _PROBE_SECONDS}
     if document.ca_file is not None:
         options["ssl_ca_certs"] = document.ca_file
-    pool = BlockingConnectionPool.from_url(
-        document.resolve(), max_connections=_CONNECTIONS, timeout=None, decode_responses=False, **options
-    )
+    pool = ConnectionPool.from_url(document.resolve(), decode_responses=False, **options)
     assert document.ca_file is None or issubclass(pool.connection_class, SSLConnection)
     return Redis.from_pool(pool)

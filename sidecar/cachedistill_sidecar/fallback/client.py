@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from pathlib import Path
-from types import SimpleNamespace
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
 from cachedistill_sidecar.decision import Reason
-from cachedistill_sidecar.fallback.trailers import Connector
+from cachedistill_sidecar.fallback.connections import Connector, on_kept_connection
 from cachedistill_sidecar.route_document import Fallback, Provider
 
 log = logging.getLogger(__name__)
@@ -57,15 +56,12 @@ class FallbackClient:
     """One connection pool for all fallbacks."""
 
     def __init__(self) -> None:
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(_note_reuse)
         self._session = aiohttp.ClientSession(
             connector=Connector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ttl_dns_cache=30),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             timeout=aiohttp.ClientTimeout(total=None),
-            trace_configs=[trace],
             # Looking for a proxy costs 0.1 ms a call, so only where one is set.
             trust_env=any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in os.environ),
             max_line_size=65536,
@@ -83,7 +79,7 @@ class FallbackClient:
 
     async def send(self, fallback: Fallback, request: Request) -> aiohttp.ClientResponse:
         """Send a request; the response's body is still to be read. Raises FallbackFailed before the first byte."""
-        reused = SimpleNamespace(connection=False)
+        on_kept_connection.set(False)
         limits = fallback.timeouts
         try:
             async with asyncio.timeout(limits.first_byte_seconds):
@@ -95,7 +91,6 @@ class FallbackClient:
                     data=request.body or None,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds),
-                    trace_request_ctx=reused,
                 )
         except aiohttp.ConnectionTimeoutError as error:
             raise FallbackFailed(Reason.TIMEOUT, f"{fallback.name}: no connection in time", sent=False) from error
@@ -106,7 +101,8 @@ class FallbackClient:
             raise FallbackFailed(Reason.UNREACHABLE, f"{fallback.name}: {error}", sent=False) from error
         except (aiohttp.ClientError, OSError) as error:
             # A kept connection that the other side had closed meanwhile: it never saw the request.
-            stale = reused.connection and isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError)
+            closed = isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError)
+            stale = closed and on_kept_connection.get()
             message = f"{fallback.name}: {error or type(error).__name__}"
             raise FallbackFailed(Reason.UNREACHABLE, message, sent=not stale) from error
         self._note_retry_after(fallback, response)
@@ -202,8 +198,3 @@ def _with_credentials(fallback: Fallback, headers: CIMultiDict[str]) -> CIMultiD
         case _:
             headers["Authorization"] = f"Bearer {key}"
     return headers
-
-
-async def _note_reuse(_session: object, context: SimpleNamespace, _params: object) -> None:
-    if context.trace_request_ctx is not None:
-        context.trace_request_ctx.connection = True

@@ -15,7 +15,7 @@ from aiohttp.web import BaseRequest, Response, StreamResponse, WebSocketResponse
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.dialects import provider_of
 from cachedistill_sidecar.fallback.client import FallbackFailed, Request, body_of, forwarded
-from cachedistill_sidecar.fallback.trailers import Trailers
+from cachedistill_sidecar.fallback.connections import Trailers
 from cachedistill_sidecar.path.receive import SlowClient, rest_of
 from cachedistill_sidecar.path.respond import failure
 from cachedistill_sidecar.telemetry.headers import decision_headers
