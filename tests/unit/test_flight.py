@@ -158,4 +158,4 @@ async def test_a_failure_before_the_head_reaches_those_who_wait_for_it() -> None
 
     flight = flying(fail)
     with pytest.raises(FallbackFailed, match="too late"):
-        await flight.head
+        await flight.head()

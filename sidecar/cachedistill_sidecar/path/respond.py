@@ -43,7 +43,7 @@ async def respond(exchange: Exchange, request: BaseRequest, parts: Parts) -> Str
             exchange.answer = answer
             return await _replay(exchange, request, answer)
         with exchange.flight.reading():
-            landing = await asyncio.shield(exchange.flight.head)
+            landing = await exchange.flight.head()
             if joined and landing.status >= 300:
                 return await _alone(exchange, request, parts)
             exchange.fallback, exchange.status = landing.fallback, landing.status

@@ -43,7 +43,7 @@ class Flight:
         self.owner = owner
         """Whose request went out."""
         self.wire = wire
-        self.head: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        self._landing: Landing | None = None
         self.answer: Answer | None = None
         self.task: asyncio.Task[None] | None = None
         self.finish_unread = False
@@ -76,7 +76,16 @@ class Flight:
     def land(self, landing: Landing) -> None:
         """The head is there. An error can't be joined: whoever asks the same asks for himself."""
         self.joinable = self.joinable and landing.status < 300
-        self.head.set_result(landing)
+        self._landing = landing
+        self._wake()
+
+    async def head(self) -> Landing:
+        """The head of the answer, when it is there. Raises what the flight ended with when none came."""
+        while self._landing is None:
+            if self._error is not None:
+                raise self._error
+            await self._next()
+        return self._landing
 
     async def publish(self, chunk: bytes) -> None:
         """Hand a chunk to all readers; waits while every reader is far behind."""
@@ -95,9 +104,6 @@ class Flight:
         self._error = error
         if error is not None:
             self.joinable = False
-            if not self.head.done():
-                self.head.set_exception(error)
-                self.head.exception()  # Retrieved here: a flight without readers has nobody to tell.
         self._wake()
 
     async def chunks(self) -> AsyncIterator[bytes]:
