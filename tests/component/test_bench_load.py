@@ -8,23 +8,24 @@ from collections.abc import Iterator
 import pytest
 
 from bench.load import Client
-from tests.upstream import UpstreamThread
+from tests.running import Running
+from tests.upstream import Upstream
 
 
 @pytest.fixture
-def provider() -> Iterator[UpstreamThread]:
-    with UpstreamThread() as running:
+def provider() -> Iterator[Upstream]:
+    with Running(Upstream) as running:
         yield running
 
 
 @pytest.fixture
-def client(provider: UpstreamThread) -> Iterator[Client]:
+def client(provider: Upstream) -> Iterator[Client]:
     made = Client(provider.url, connections=2)
     yield made
     made.close()
 
 
-def test_each_call_is_made_once_and_has_one_reply(client: Client, provider: UpstreamThread) -> None:
+def test_each_call_is_made_once_and_has_one_reply(client: Client, provider: Upstream) -> None:
     done = client.run(client.chat(f"question {number}") for number in range(40))
     assert len(done.replies) == 40
     assert done.errors == 0
@@ -55,17 +56,17 @@ def test_an_answer_that_breaks_off_is_an_error_and_the_next_call_is_none(client:
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_opened_anew() -> None:
-    with UpstreamThread() as first:
+    with Running(Upstream) as first:
         client = Client(first.url)
         client.run([client.chat("one")])
         port = int(first.url.rpartition(":")[2])
-    with UpstreamThread(port=port):
+    with Running(lambda: Upstream(port=port)):
         assert client.run([client.chat("two")]).errors == 0
     client.close()
 
 
 def test_a_server_that_is_not_there_costs_errors_and_not_forever() -> None:
-    with UpstreamThread() as gone:
+    with Running(Upstream) as gone:
         url = gone.url
     client = Client(url)
     done: list[int] = []

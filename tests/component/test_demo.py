@@ -13,7 +13,8 @@ import pytest
 from cachedistill_sidecar.cli.replay.sending import Outcome, Reply
 from examples.demo.judge import Judge, LookAlike
 from examples.demo.questions import Questions, read_questions
-from tests.upstream import UpstreamThread
+from tests.running import Running
+from tests.upstream import Upstream
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = (
@@ -50,7 +51,7 @@ def test_the_demo_answers_every_question_and_shows_all_that_it_promises(embedder
 
 def test_a_real_provider_is_asked_with_the_apps_key_and_no_wrong_hit_is_counted(embedder_folder: Path) -> None:
     questions = read_questions()
-    with UpstreamThread(questions.groups, questions.answers) as provider:
+    with Running(lambda: Upstream(questions.groups, questions.answers)) as provider:
         result = demo("--real", OPENAI_API_KEY="mine", OPENAI_BASE_URL=f"{provider.url}/v1")
         assert result.returncode == 0, result.stderr
         assert {call.headers["authorization"] for call in provider.calls} == {"Bearer mine"}

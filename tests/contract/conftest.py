@@ -10,18 +10,18 @@ import pytest
 from cachedistill_sidecar.app import Sidecar
 from tests.routes import route_document
 from tests.running import Running
-from tests.upstream import UpstreamThread
+from tests.upstream import Upstream
 
 
 @pytest.fixture(scope="session")
-def upstream() -> Iterator[UpstreamThread]:
+def upstream() -> Iterator[Upstream]:
     """The provider, in a thread of its own since most SDKs block."""
-    with UpstreamThread() as running:
+    with Running(Upstream) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def sidecar_url(upstream: UpstreamThread, redis_url: str, embedder_folder: Path) -> Iterator[str]:
+def sidecar_url(upstream: Upstream, redis_url: str, embedder_folder: Path) -> Iterator[str]:
     """Base URL of a sidecar whose only provider is `upstream`, with an empty cache; it runs in another thread.
 
     The cache answers exact repetitions alone, since the scenarios' questions aren't meant to tell meanings apart.

@@ -9,13 +9,14 @@ import pytest
 from tests.contract.comparison import broken, joined, plain
 from tests.contract.scenario import Scenario
 from tests.contract.test_scenarios import SCENARIOS
-from tests.upstream import Pace, UpstreamThread
+from tests.running import Running
+from tests.upstream import Pace, Upstream
 
 
 @pytest.fixture(scope="module")
-def coarse_upstream() -> Iterator[UpstreamThread]:
+def coarse_upstream() -> Iterator[Upstream]:
     """A provider that says the same as `upstream`, in larger pieces."""
-    with UpstreamThread(pace=Pace(chunk_words=5)) as running:
+    with Running(lambda: Upstream(pace=Pace(chunk_words=5))) as running:
         yield running
 
 
@@ -23,7 +24,7 @@ def coarse_upstream() -> Iterator[UpstreamThread]:
     "scenario", [scenario for scenario in SCENARIOS if scenario.cached], ids=lambda scenario: scenario.name
 )
 def test_an_answer_cut_into_other_pieces_is_the_same_answer(
-    upstream: UpstreamThread, coarse_upstream: UpstreamThread, scenario: Scenario
+    upstream: Upstream, coarse_upstream: Upstream, scenario: Scenario
 ) -> None:
     assert joined(scenario.outcome(upstream.url)) == joined(scenario.outcome(coarse_upstream.url))
 

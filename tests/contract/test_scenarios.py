@@ -16,7 +16,7 @@ from tests.contract.scenarios import (
     openai_chat,
     openai_responses,
 )
-from tests.upstream import UpstreamThread
+from tests.upstream import Upstream
 
 SCENARIOS = scenarios_of(openai_chat, openai_responses, anthropic_messages, azure, ollama_chat, langchain)
 REMEMBERED_WITHIN_SECONDS = 5.0
@@ -25,13 +25,13 @@ each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenar
 
 
 @each_scenario
-def test_the_provider_itself_answers_twice_the_same(upstream: UpstreamThread, scenario: Scenario) -> None:
+def test_the_provider_itself_answers_twice_the_same(upstream: Upstream, scenario: Scenario) -> None:
     assert scenario.outcome(upstream.url) == scenario.outcome(upstream.url)
 
 
 @each_scenario
 def test_the_first_answer_through_the_sidecar_equals_the_providers(
-    upstream: UpstreamThread, sidecar_url: str, scenario: Scenario
+    upstream: Upstream, sidecar_url: str, scenario: Scenario
 ) -> None:
     direct = scenario.outcome(upstream.url)
     calls = len(upstream.calls)
@@ -41,7 +41,7 @@ def test_the_first_answer_through_the_sidecar_equals_the_providers(
 
 @each_scenario
 def test_a_repeated_answer_through_the_sidecar_equals_the_providers(
-    upstream: UpstreamThread, sidecar_url: str, scenario: Scenario
+    upstream: Upstream, sidecar_url: str, scenario: Scenario
 ) -> None:
     direct = joined(scenario.outcome(upstream.url))
     assert joined(scenario.outcome(sidecar_url)) == direct

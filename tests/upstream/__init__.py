@@ -3,6 +3,5 @@
 from tests.upstream.journal import Call
 from tests.upstream.pace import Pace
 from tests.upstream.server import Upstream
-from tests.upstream.thread import UpstreamThread
 
-__all__ = ["Call", "Pace", "Upstream", "UpstreamThread"]
+__all__ = ["Call", "Pace", "Upstream"]

@@ -18,12 +18,13 @@ from tests.component.cli.command_line import (
     own_environment,
 )
 from tests.routes import route_document
-from tests.upstream import UpstreamThread
+from tests.running import Running
+from tests.upstream import Upstream
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[UpstreamThread]:
-    with UpstreamThread(groups=dict.fromkeys((QUESTION, *PARAPHRASES), "reset")) as running:
+def provider() -> Iterator[Upstream]:
+    with Running(lambda: Upstream(groups=dict.fromkeys((QUESTION, *PARAPHRASES), "reset"))) as running:
         yield running
 
 
@@ -55,7 +56,7 @@ def run(environment: Environment) -> Iterator[Run]:
 
 
 @pytest.fixture
-def route_file(tmp_path: Path, provider: UpstreamThread, redis_url: str, cache_name: str) -> Path:
+def route_file(tmp_path: Path, provider: Upstream, redis_url: str, cache_name: str) -> Path:
     file = tmp_path / "route.json"
     document = route_document(provider.url, redis_url=redis_url, cache=cache_name)
     file.write_text(document.model_dump_json(by_alias=True))
@@ -63,7 +64,7 @@ def route_file(tmp_path: Path, provider: UpstreamThread, redis_url: str, cache_n
 
 
 @pytest.fixture(scope="module")
-def process(provider: UpstreamThread, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def process(provider: Upstream, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A sidecar that tests share; they keep apart by asking for another model each."""
     folder = tmp_path_factory.mktemp("cli")
     file = folder / "route.json"

@@ -15,7 +15,7 @@ from tests.component.cli.command_line import (
     one_sentence,
 )
 from tests.conftest import StartSidecar
-from tests.upstream import UpstreamThread
+from tests.upstream import Upstream
 
 
 def test_a_decision_is_explained_by_its_trace(process: Process, redis_url: str, model: str) -> None:
@@ -62,6 +62,6 @@ def test_an_unknown_trace_is_told_where_ids_come_from(process: Process) -> None:
     assert "x-cachedistill-trace" in result.stderr
 
 
-def test_an_admin_port_that_is_none_is_one_sentence(provider: UpstreamThread) -> None:
+def test_an_admin_port_that_is_none_is_one_sentence(provider: Upstream) -> None:
     assert "is no admin port of a sidecar" in one_sentence(cachedistill("explain", "--admin-url", provider.url))
     assert "nobody answers at" in one_sentence(cachedistill("explain", "--admin-url", "http://127.0.0.1:1"))

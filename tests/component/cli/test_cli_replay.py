@@ -16,7 +16,7 @@ from tests.component.cli.command_line import (
     learn,
     one_sentence,
 )
-from tests.upstream import UpstreamThread
+from tests.upstream import Upstream
 
 
 def replay(process: Process, file: Path | str, *options: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,7 @@ def test_a_replay_tells_shares_latencies_money_and_energy(
 
 @pytest.mark.parametrize("options", [(), ("--stream",), ("--dialect", "anthropic")])
 def test_a_query_is_asked_as_the_options_say(
-    process: Process, provider: UpstreamThread, model: str, options: tuple[str, ...]
+    process: Process, provider: Upstream, model: str, options: tuple[str, ...]
 ) -> None:
     before = len(provider.calls)
     assert replay(process, "-", "--model", model, *options, stdin='{"query": "What is this?"}').returncode == 0
@@ -55,7 +55,7 @@ def test_a_query_is_asked_as_the_options_say(
     assert call.path == ("/v1/messages" if "anthropic" in options else "/v1/chat/completions")
 
 
-def test_a_whole_request_is_sent_as_it_is(process: Process, provider: UpstreamThread) -> None:
+def test_a_whole_request_is_sent_as_it_is(process: Process, provider: Upstream) -> None:
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "As it is"}], "temperature": 0.5}
     line = {
         "path": "/v1/chat/completions?a=1",
@@ -69,7 +69,7 @@ def test_a_whole_request_is_sent_as_it_is(process: Process, provider: UpstreamTh
     assert (call.headers["authorization"], call.headers["x-team"]) == ("Bearer mine", "a")
 
 
-def test_failures_are_counted_and_placed(process: Process, provider: UpstreamThread, model: str) -> None:
+def test_failures_are_counted_and_placed(process: Process, provider: Upstream, model: str) -> None:
     provider.fail("401", match="broken")
     log = "\n".join(json.dumps({"query": query}) for query in ("fine", "broken", "fine too"))
     shown = replay(process, "-", "--concurrency", "1", "--model", model, stdin=log).stdout
@@ -77,7 +77,7 @@ def test_failures_are_counted_and_placed(process: Process, provider: UpstreamThr
     assert "status 401: 1, first at line 2" in shown
 
 
-def test_wrong_lines_are_named_and_nothing_is_sent(process: Process, provider: UpstreamThread) -> None:
+def test_wrong_lines_are_named_and_nothing_is_sent(process: Process, provider: Upstream) -> None:
     before = len(provider.calls)
     log = '{"query": "good"}\n{"query": 7}\nnonsense\n{"path": "/v1/x"}\n[1]\n'
     shown = one_sentence(replay(process, "-", stdin=log))

@@ -10,10 +10,10 @@ from tests.component.cli.command_line import (
     cachedistill,
     one_sentence,
 )
-from tests.upstream import UpstreamThread
+from tests.upstream import Upstream
 
 
-def test_a_good_route_document_is_summed_up(route_file: Path, provider: UpstreamThread) -> None:
+def test_a_good_route_document_is_summed_up(route_file: Path, provider: Upstream) -> None:
     result = cachedistill("route", "check", route_file)
     assert result.returncode == 0
     assert result.stdout.startswith("ok: default/test\n")

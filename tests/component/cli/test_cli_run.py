@@ -27,11 +27,12 @@ from tests.component.cli.command_line import (
     one_sentence,
 )
 from tests.routes import route_document
-from tests.upstream import Pace, UpstreamThread
+from tests.running import Running
+from tests.upstream import Pace, Upstream
 
 
 def test_without_a_route_document_answers_are_cached_and_outlive_the_process(
-    run: Run, provider: UpstreamThread, home: Path
+    run: Run, provider: Upstream, home: Path
 ) -> None:
     first = run(AZURE_OPENAI_ENDPOINT=provider.url)
     assert first.exported("OPENAI_BASE_URL") == f"{first.url}/v1"
@@ -88,7 +89,7 @@ def test_without_any_model_the_apps_calls_are_answered_all_the_same(run: Run, ro
 
 
 def test_an_answer_under_way_ends_before_the_process_does(run: Run, tmp_path: Path, redis_url: str) -> None:
-    with UpstreamThread(pace=Pace(first_token_ms=10, per_chunk_ms=30)) as slow:
+    with Running(lambda: Upstream(pace=Pace(first_token_ms=10, per_chunk_ms=30))) as slow:
         file = tmp_path / "route.json"
         document = route_document(slow.url, redis_url=redis_url, cache="sigterm")
         file.write_text(document.model_dump_json(by_alias=True))
