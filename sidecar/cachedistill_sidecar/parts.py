@@ -12,7 +12,6 @@ from cachedistill_sidecar.fallback.client import FallbackClient
 from cachedistill_sidecar.ledger.cpu import CpuMeter
 from cachedistill_sidecar.policy.acceptance import Acceptance, CosineCutoff
 from cachedistill_sidecar.route import Route
-from cachedistill_sidecar.route_document import CacheUse
 from cachedistill_sidecar.telemetry.metrics import Metrics
 from cachedistill_sidecar.telemetry.records import Records
 from cachedistill_sidecar.telemetry.spans import Tracing
@@ -56,7 +55,6 @@ class Parts:
         """Start a task that outlives its request."""
         return self.background.spawn(work)
 
-    def acceptance(self, use: CacheUse) -> Acceptance:
+    def acceptance(self, cutoff: float) -> Acceptance:
         """The policy that decides on semantic candidates."""
-        cutoff = use.semantic.similarity_permille / 1000 if use.semantic is not None else 2.0
         return CosineCutoff(cutoff)

@@ -20,9 +20,7 @@ def conclude(exchange: Exchange, parts: Parts) -> None:
     """Called when the client has its last byte, or is gone. Its own flight may go on for others: that is waited for."""
     ended = time.perf_counter()
     flight = exchange.flight
-    if flight is None or flight.task is None or flight.task.done():
-        _close(exchange, parts, ended)
-    elif flight.owner is exchange:
+    if flight is not None and flight.owner is exchange and flight.task is not None and not flight.task.done():
         flight.task.add_done_callback(lambda _task: _close(exchange, parts, ended))
     else:
         _close(exchange, parts, ended)

@@ -17,7 +17,7 @@ from cachedistill_sidecar.dialects import provider_of
 from cachedistill_sidecar.fallback.client import FallbackFailed, Request, body_of, forwarded
 from cachedistill_sidecar.fallback.connections import Trailers
 from cachedistill_sidecar.path.receive import SlowClient, rest_of
-from cachedistill_sidecar.path.respond import failure
+from cachedistill_sidecar.path.respond import cut_off, failure
 from cachedistill_sidecar.telemetry.headers import decision_headers
 from cachedistill_sidecar.telemetry.names import Step
 
@@ -94,9 +94,7 @@ async def _http(exchange: Exchange, request: BaseRequest, to_send: Request, part
                 await response.write(chunk)
         except FallbackFailed as error:
             exchange.error, exchange.reason = str(error), error.reason
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError(str(error)) from error
+            raise cut_off(request) from error
         await response.end(request, trailers.section)
         return response
     finally:

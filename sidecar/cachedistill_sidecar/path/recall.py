@@ -34,9 +34,8 @@ async def recall(exchange: Exchange, parts: Parts) -> None:
 
 
 async def _similar(exchange: Exchange, cache: LiveCache, parts: Parts) -> None:
-    query = exchange.query
-    use = exchange.rule.cache if exchange.rule is not None else None
-    if query is None or query.text is None or use is None:
+    query, cutoff = exchange.query, exchange.cutoff
+    if query is None or query.text is None or cutoff is None:
         return
     if cache.embedder is None or cache.index is None:
         exchange.reason = Reason.EMBEDDER_UNAVAILABLE
@@ -53,7 +52,7 @@ async def _similar(exchange: Exchange, cache: LiveCache, parts: Parts) -> None:
         return
     with exchange.trace.step(Step.SEARCH):
         candidates = await cache.index.search(exchange.partition, exchange.vector)
-    verdict = parts.acceptance(use).judge(query.text, candidates)
+    verdict = parts.acceptance(cutoff).judge(query.text, candidates)
     exchange.verdict = verdict
     exchange.reason = verdict.reason
     if verdict.accepted and verdict.candidate is not None:

@@ -27,13 +27,10 @@ def remember(exchange: Exchange, streamed_text: str, parts: Parts) -> None:
     if answer is None or not _worth_storing(exchange, answer) or exchange.cache is None or exchange.query is None:
         return
     entry = Entry(exchange.key, answer.with_usage(exchange.spent or answer.usage), time.time())
-    vector = exchange.vector
-    if vector is not None or not exchange.may_compare or exchange.cache.embedder is None:
-        exchange.cache.put(entry, exchange.partition, exchange.query.text, vector)
-        return
-    exchange.cache.put(entry, exchange.partition, exchange.query.text, None)
-    # Recall did not look (the client asked for a fresh answer, or the embedder was busy): the vector comes later.
-    parts.spawn(_embed_and_store(exchange, entry))
+    exchange.cache.put(entry, exchange.partition, exchange.query.text, exchange.vector)
+    if exchange.vector is None and exchange.may_compare and exchange.cache.embedder is not None:
+        # Recall did not look (the client asked for a fresh answer, or the embedder was busy): the vector comes later.
+        parts.spawn(_embed_and_store(exchange, entry))
 
 
 async def _embed_and_store(exchange: Exchange, entry: Entry) -> None:

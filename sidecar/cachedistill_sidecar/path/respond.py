@@ -87,7 +87,7 @@ async def _relay(exchange: Exchange, request: BaseRequest, flight: Flight, landi
         cause = error.__cause__
         exchange.reason = cause.reason if isinstance(cause, FallbackFailed) else Reason.CUT
         exchange.error = str(cause)
-        return _cut_off(request)
+        raise cut_off(request) from error
     return response
 
 
@@ -144,8 +144,8 @@ async def _send(request: BaseRequest, response: Response) -> Response:
     return response
 
 
-def _cut_off(request: BaseRequest) -> StreamResponse:
+def cut_off(request: BaseRequest) -> ConnectionError:
     """The answer broke off: so does the client's connection, as it would have without a sidecar in between."""
     if request.transport is not None:
         request.transport.abort()
-    raise ConnectionResetError("the fallback's answer broke off")
+    return ConnectionResetError("the fallback's answer broke off")
