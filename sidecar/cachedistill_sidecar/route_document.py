@@ -78,6 +78,11 @@ def _redis(url: str) -> str:
     return url
 
 
+def _only_with_tls(url: str) -> None:
+    if not url.startswith("rediss://"):
+        raise ValueError("caFile goes with a rediss:// URL only")
+
+
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,128}$")]
 Decimal = Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$", examples=["2.50"])]
@@ -102,6 +107,8 @@ class Redis(Part):
     def _one_source(self) -> Self:
         if (self.url is None) == (self.url_file is None):
             raise ValueError("exactly one of url and urlFile must be set")
+        if self.ca_file is not None and self.url is not None:
+            _only_with_tls(self.url)
         return self
 
     def resolve(self) -> str:
@@ -109,9 +116,12 @@ class Redis(Part):
         if self.url is not None:
             return self.url
         try:
-            return _redis(Path(str(self.url_file)).read_text("utf8").strip())
+            url = _redis(Path(str(self.url_file)).read_text("utf8").strip())
+            if self.ca_file is not None:
+                _only_with_tls(url)
         except (OSError, ValueError) as error:
             raise RouteError(f"redis.urlFile: {error}") from error
+        return url
 
 
 class Embedding(Part):

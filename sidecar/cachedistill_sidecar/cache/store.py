@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import ConnectionPool, SSLConnection
+from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -158,5 +158,4 @@ def _client(document: RedisDocument) -> Redis:
     if document.ca_file is not None:
         options["ssl_ca_certs"] = document.ca_file
     pool = ConnectionPool.from_url(document.resolve(), decode_responses=False, **options)
-    assert document.ca_file is None or issubclass(pool.connection_class, SSLConnection)
     return Redis.from_pool(pool)
