@@ -35,7 +35,7 @@ bench: $(READY) ## run a benchmark: make bench NAME=overhead [ARGS="--quick --pe
 	@$(BIN)/python -m bench.$(NAME) $(ARGS)
 
 lock: $(READY) ## resolve the dependencies anew, with hashes and without URLs
-	@for extra in dev sidecar; do \
+	@for extra in dev sidecar operator; do \
 		echo "== requirements/$$extra.txt"; \
 		$(BIN)/uv pip compile -q pyproject.toml --extra $$extra --universal --generate-hashes --upgrade \
 			--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \

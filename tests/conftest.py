@@ -13,6 +13,7 @@ import pytest
 from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.local.models import prepare_embedder
 from cachedistill_sidecar.local.redis import EmbeddedRedis
+from tests.api_server import api_server as api_server
 from tests.routes import route_document
 from tests.running import Running
 from tests.upstream import Upstream

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from cachedistill_sidecar.cache.store import StoreUnavailable
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cachedistill_sidecar.app import Sidecar
 
 
-def admin_application(sidecar: Sidecar, registry: CollectorRegistry) -> web.Application:
+def admin_application(sidecar: Sidecar) -> web.Application:
     """The admin port's routes."""
     routes = web.RouteTableDef()
 
@@ -25,13 +25,15 @@ def admin_application(sidecar: Sidecar, registry: CollectorRegistry) -> web.Appl
     @routes.get("/readyz")
     async def readyz(request: web.Request) -> web.Response:
         # Ready means that calls are taken, not that they are cached: a Redis that is away must not stop the app.
+        problem = sidecar.unready
+        status = 200 if problem is None else 503
         if "verbose" in request.query:
-            return _json(sidecar.state())
-        return web.Response(text="ok\n")
+            return _json(sidecar.state(), status)
+        return web.Response(text=f"{problem or 'ok'}\n", status=status)
 
     @routes.get("/metrics")
     async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=generate_latest(sidecar.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     @routes.get("/cachedistill/decisions")
     async def decisions(request: web.Request) -> web.Response:

@@ -83,9 +83,15 @@ class Reason(StrEnum):
         "the body is not what the dialect says; the provider judges",
     )
     BODY_TOO_LARGE = "body_too_large", Decision.PASSTHROUGH, "the body is larger than what is looked at"
+    NOT_ROUTED = (
+        "not_routed",
+        Decision.PASSTHROUGH,
+        "intercepted, and no rule has a fallback for it; sent to the host that it was meant for",
+    )
     INTERNAL_ERROR = "internal_error", Decision.PASSTHROUGH, "something in CacheDistill failed"
     # blocked
     MALFORMED_HTTP = "malformed_http", Decision.BLOCKED, "not HTTP that could be sent on"
+    MISDIRECTED = "misdirected", Decision.BLOCKED, "its Host header names no host that is intercepted"
     SLOW_CLIENT = "slow_client", Decision.BLOCKED, "the client took too long to send its request"
     # error
     NO_FALLBACK = "no_fallback", Decision.ERROR, "the route has no fallback that speaks the request's dialect"

@@ -135,6 +135,8 @@ class Exchange:
     route: Route
     trace: Trace
     lap: Lap
+    origin: str | None = None
+    """The host that an intercepted call is meant for; None where the app calls the sidecar itself."""
     unread: bool = True
     """Whether the request's body, or the rest of it, is still with the client."""
     body: bytes = b""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from cachedistill_sidecar.cache.live import LiveCache
@@ -41,11 +42,12 @@ class Generations:
         caches: dict[str, LiveCache] = {}
         for each in document.caches:
             kept = before.get(each.name)
-            if kept is not None and kept.document == each and (kept.semantic or each.name not in semantic):
-                caches[each.name] = kept
-                continue
             # An embedder costs 80 MB and a second: only for a cache that some rule searches by meaning.
             embedder = await self._embedder(each.embedding.model) if each.name in semantic else None
+            suits = each.name not in semantic or (kept is not None and kept.semantic and kept.embedder is embedder)
+            if kept is not None and kept.document == each and suits:
+                caches[each.name] = kept
+                continue
             caches[each.name] = LiveCache(each, embedder, semantic=each.name in semantic)
             await caches[each.name].start()
         return caches
@@ -55,8 +57,13 @@ class Generations:
         parts = replace(before, route=Route(document), caches=await self.caches(document, before.caches))
         for name, cache in before.caches.items():
             if parts.caches.get(name) is not cache:
-                parts.spawn(self._retire(cache))
+                parts.spawn(self.retire(partial(cache.close, DRAIN_SECONDS)))
         return parts
+
+    async def retry(self, parts: Parts) -> bool:
+        """Try the models again that could not be loaded; whether one is there now, for the next parts to use."""
+        wanted = {cache.document.embedding.model for cache in parts.caches.values() if cache.semantic}
+        return any([await self._load(model) for model in sorted(wanted & self._problems.keys())])
 
     def embedder_state(self, cache: LiveCache) -> str:
         """`loaded`, `not used`, or why it can't be loaded."""
@@ -72,16 +79,23 @@ class Generations:
             embedder.close()
 
     async def _embedder(self, model: str) -> Embedder | None:
-        if model in self._embedders or model in self._problems:
-            return self._embedders.get(model)
+        if model not in self._embedders and model not in self._problems:
+            await self._load(model)
+        return self._embedders.get(model)
+
+    async def _load(self, model: str) -> bool:
         try:
             self._embedders[model] = await asyncio.to_thread(lambda: Embedder.load(self._find_model(model)))
         except (ModelUnavailable, ValueError) as error:
-            log.error("no semantic hits: the embedder %s can't be loaded: %s", model, error)
+            if self._problems.get(model) != str(error):
+                log.error("no semantic hits: the embedder %s can't be loaded: %s", model, error)
             self._problems[model] = str(error)
-        return self._embedders.get(model)
+            return False
+        self._problems.pop(model, None)
+        return True
 
-    async def _retire(self, cache: LiveCache) -> None:
+    async def retire(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Close what a change of the route has replaced, when the answers that use it have ended."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), GRACE_SECONDS)
-        await cache.close(DRAIN_SECONDS)
+        await close()

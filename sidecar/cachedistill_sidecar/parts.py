@@ -50,6 +50,8 @@ class Parts:
     records: Records
     cpu: CpuMeter
     background: Background
+    intercepted: frozenset[str] = frozenset()
+    """The hosts whose calls are redirected to this sidecar."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that outlives its request."""

@@ -25,6 +25,7 @@ from cachedistill_sidecar.parts import Parts
 from cachedistill_sidecar.path.conclude import conclude
 from cachedistill_sidecar.path.escalate import escalate
 from cachedistill_sidecar.path.guard import guard
+from cachedistill_sidecar.path.origin import Misdirected, origin_of
 from cachedistill_sidecar.path.passthrough import passthrough
 from cachedistill_sidecar.path.recall import recall
 from cachedistill_sidecar.path.receive import SlowClient, receive
@@ -37,10 +38,14 @@ PATH = (guard, recall, escalate)
 
 
 class Pipeline:
-    """Answers requests. `parts` gives the parts as they are now; an exchange keeps those it began with."""
+    """Answers requests. `parts` gives the parts as they are now; an exchange keeps those it began with.
 
-    def __init__(self, parts: Callable[[], Parts]) -> None:
+    With `intercepting`, requests were meant for the host that they name, and may have to go there.
+    """
+
+    def __init__(self, parts: Callable[[], Parts], *, intercepting: bool = False) -> None:
         self._parts = parts
+        self._intercepting = intercepting
 
     async def __call__(self, request: BaseRequest) -> StreamResponse:
         """Take one request down the path."""
@@ -57,6 +62,8 @@ class Pipeline:
 
     async def _walk(self, exchange: Exchange, request: BaseRequest, parts: Parts) -> StreamResponse:
         try:
+            if self._intercepting:
+                exchange.origin = origin_of(request.headers, parts.intercepted)
             await receive(exchange, request, parts)
             for step in PATH:
                 if exchange.settled:
@@ -64,9 +71,9 @@ class Pipeline:
                 await step(exchange, parts)
             if exchange.decision is not Decision.PASSTHROUGH:
                 return await respond(exchange, request, parts)
-        except SlowClient as slow:
-            exchange.settle(Reason.SLOW_CLIENT)
-            exchange.error = str(slow)
+        except (SlowClient, Misdirected) as refused:
+            exchange.settle(Reason.SLOW_CLIENT if isinstance(refused, SlowClient) else Reason.MISDIRECTED)
+            exchange.error = str(refused)
             return failure(exchange)
         except ConnectionError:
             raise

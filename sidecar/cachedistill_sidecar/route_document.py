@@ -15,6 +15,8 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from cachedistill_sidecar.redis_url import RedisUrl
+
 
 class RouteError(ValueError):
     """A route document that can't be used; the message names each wrong field and what it takes."""
@@ -73,19 +75,18 @@ def _endpoint(url: str) -> str:
 
 
 def _redis(url: str) -> str:
-    if not re.match(r"(rediss?|unix)://", url):
-        raise ValueError("must be a redis://, rediss:// or unix:// URL")
-    return url
+    return RedisUrl.parse(url).text
 
 
 def _only_with_tls(url: str) -> None:
-    if not url.startswith("rediss://"):
-        raise ValueError("caFile goes with a rediss:// URL only")
+    if not RedisUrl.parse(url).tls:
+        raise ValueError("caFile goes with a rediss:// URL only (or rediss+sentinel://, rediss+cluster://)")
 
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,128}$")]
-Decimal = Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$", examples=["2.50"])]
+HeaderName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9-]{1,128}$")]
+Glob = Annotated[str, Field(max_length=256)]
+Decimal = Annotated[str, Field(max_length=19, pattern=r"^\d{1,9}(\.\d{1,9})?$", examples=["2.50"])]
 Permille = Annotated[int, Field(ge=0, le=1000)]
 Seconds = Annotated[int, Field(ge=1, le=86400)]
 
@@ -99,9 +100,11 @@ class Part(BaseModel):
 class Redis(Part):
     """Where a cache's entries live."""
 
-    url: Annotated[str, AfterValidator(_redis)] | None = Field(None, description="redis://, rediss:// or unix:// URL")
+    url: Annotated[str, AfterValidator(_redis)] | None = Field(
+        None, description="redis://, rediss://, unix://, redis[s]+sentinel:// or redis[s]+cluster:// URL"
+    )
     url_file: str | None = Field(None, description="file that holds the URL, for one with a password")
-    ca_file: str | None = Field(None, description="PEM file with the CA of a rediss:// server")
+    ca_file: str | None = Field(None, description="PEM file with the CA of a server that speaks TLS")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -167,9 +170,9 @@ class Cache(Part):
 class Match(Part):
     """Which requests a rule takes: all that is named must match; globs with * and ?."""
 
-    models: tuple[str, ...] = Field((), strict=False, max_length=64, description="globs over the requested model")
-    paths: tuple[str, ...] = Field((), strict=False, max_length=64, description="globs over the request's path")
-    headers: dict[HeaderName, str] = Field(default_factory=dict, max_length=16, description="globs over headers")
+    models: tuple[Glob, ...] = Field((), strict=False, max_length=64, description="globs over the requested model")
+    paths: tuple[Glob, ...] = Field((), strict=False, max_length=64, description="globs over the request's path")
+    headers: dict[HeaderName, Glob] = Field(default_factory=dict, max_length=16, description="globs over headers")
 
 
 class Semantic(Part):
@@ -219,26 +222,28 @@ class Endpoint(Part):
 class ModelMap(Part):
     """A model's name at this fallback."""
 
-    from_: str = Field(alias="from", description="glob over the requested model")
-    to: str = Field(min_length=1, description="the name sent to the fallback")
+    from_: Glob = Field(alias="from", description="glob over the requested model")
+    to: str = Field(min_length=1, max_length=256, description="the name sent to the fallback")
 
 
 class Price(Part):
     """Money per million tokens, as decimal strings."""
 
-    input_per_million: Decimal
+    input_per_million: Decimal = Field(description="of the prompt")
     cached_input_per_million: Decimal | None = Field(None, description="absent: as input")
     cache_write_per_million: Decimal | None = Field(None, description="absent: as input")
-    output_per_million: Decimal
-    currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
+    output_per_million: Decimal = Field(description="of the answer")
+    currency: str = Field("USD", max_length=3, pattern=r"^[A-Z]{3}$", description="ISO 4217")
 
 
 class Energy(Part):
     """Energy of a fallback: a row of the built-in table, or joules per token."""
 
-    profile: str | None = Field(None, description="a model of the built-in energy table, such as LLaMA-7B")
-    input_joules_per_token: Decimal | None = None
-    output_joules_per_token: Decimal | None = None
+    profile: str | None = Field(
+        None, max_length=253, description="a model of the built-in energy table, such as LLaMA-7B"
+    )
+    input_joules_per_token: Decimal | None = Field(None, description="for reading the prompt")
+    output_joules_per_token: Decimal | None = Field(None, description="for writing the answer")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -251,8 +256,8 @@ class Energy(Part):
 class Timeouts(Part):
     """How long a fallback may take."""
 
-    connect_seconds: Seconds = 5
-    first_byte_seconds: Seconds = 600
+    connect_seconds: Seconds = Field(5, description="until connected")
+    first_byte_seconds: Seconds = Field(600, description="until the answer begins")
     chunk_seconds: Seconds = Field(300, description="silence within an answer")
 
 
@@ -279,13 +284,15 @@ class Fallback(Part):
 class Carbon(Part):
     """The grid's carbon intensity."""
 
-    grams_per_kilowatt_hour: int = Field(475, ge=0, le=2000)
+    grams_per_kilowatt_hour: int = Field(475, ge=0, le=2000, description="CO2; 475 is a world average")
 
 
 class Telemetry(Part):
     """Where spans and metrics go."""
 
-    endpoint: str | None = Field(None, pattern=r"^https?://", description="OTLP over HTTP; absent: none is exported")
+    endpoint: str | None = Field(
+        None, max_length=2048, pattern=r"^https?://", description="OTLP over HTTP; absent: none is exported"
+    )
     detail: bool = Field(False, description="one span event per candidate considered")
 
 

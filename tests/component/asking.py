@@ -123,6 +123,11 @@ async def settled(sidecar: Sidecar) -> None:
         await cache.writer.drain(5.0)
 
 
+async def connected(sidecar: Sidecar) -> None:
+    """Wait until the sidecar has found its Redis: on a busy machine that may be a moment after it has started."""
+    await eventually(lambda: all(cache.store.available for cache in sidecar.parts.caches.values()))
+
+
 async def eventually(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
     """Wait for something that must come about."""
     for _ in range(int(seconds * 100)):

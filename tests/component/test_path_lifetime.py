@@ -104,6 +104,7 @@ async def test_a_stop_right_after_a_reload_does_not_wait_for_the_old_caches(
     await sidecar._take_over(document(61))  # type: ignore[arg-type]
     async with asyncio.timeout(4):
         await sidecar.stop()
+    assert isinstance(old.store.client, Redis)
     assert old.store.client.connection_pool._in_use_connections == set()
 
 

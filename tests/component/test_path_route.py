@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 import pytest
 
-from cachedistill_sidecar import app as module
+from cachedistill_sidecar import route_file as module
 from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.route_document import RouteError
 from tests.component.asking import App, Json, eventually

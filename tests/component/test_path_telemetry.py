@@ -63,7 +63,7 @@ class Told:
 
     async def flush(self) -> None:
         await settled(self.sidecar)
-        provider = self.sidecar._export._provider
+        provider = self.sidecar._reports._export._provider
         assert provider is not None
         await asyncio.to_thread(provider.force_flush, 5000)
 

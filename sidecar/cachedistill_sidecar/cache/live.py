@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cachedistill_sidecar.cache.entry import Entry, Undecodable, decode
 from cachedistill_sidecar.cache.near import NearCache
+from cachedistill_sidecar.cache.report import Report
 from cachedistill_sidecar.cache.semantic import SemanticIndex, Vector
 from cachedistill_sidecar.cache.store import Store, StoreUnavailable
 from cachedistill_sidecar.cache.writer import Write, Writer
@@ -29,6 +30,7 @@ class LiveCache:
         self.near = NearCache(document.near_bytes)
         self.store = Store(document.redis, prefix=f"cachedistill:{document.name}:")
         self.writer = Writer(self.store)
+        self.report = Report(self.store)
         self.flights: dict[str, Flight] = {}
         self.index: SemanticIndex | None = None
         if embedder is not None:
@@ -88,9 +90,11 @@ class LiveCache:
     async def start(self) -> None:
         """Connect, and make the vector index."""
         await self.store.start()
+        self.report.start()
 
     async def close(self, drain_seconds: float) -> None:
         """Write what waits, then disconnect."""
         await self.writer.drain(drain_seconds)
         await self.writer.close()
+        await self.report.close()
         await self.store.close()

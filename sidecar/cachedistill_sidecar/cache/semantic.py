@@ -40,7 +40,7 @@ class SemanticIndex:
         from redisvl.schema import IndexSchema
 
         self._store = store
-        self.prefix = f"{store.prefix}v:{embedder_digest[:12]}"
+        self.prefix = f"{store.vectors}:{embedder_digest[:12]}"
         schema = IndexSchema.from_dict(
             {
                 "index": {"name": self.prefix, "prefix": self.prefix, "storage_type": "hash"},

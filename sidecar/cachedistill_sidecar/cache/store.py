@@ -9,13 +9,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from redis.asyncio import Redis
-from redis.asyncio.connection import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from cachedistill_sidecar.cache.connection import connect, disconnect, patience
 from cachedistill_sidecar.cache.lookups import Lookups
+from cachedistill_sidecar.redis_url import RedisUrl
 from cachedistill_sidecar.route_document import Redis as RedisDocument
 
 log = logging.getLogger(__name__)
@@ -24,7 +22,8 @@ T = TypeVar("T")
 # A lookup that takes longer than this costs more than it can save; together with the hop itself it stays under the
 # 50 ms that a broken Redis may cost a call.
 DEADLINE_SECONDS = 0.025
-_PROBE_SECONDS = 0.1
+# Making an index on a loaded server takes longer than an answer to PING.
+_REPAIR_DEADLINE_SECONDS = 1.0
 _PROBE_PAUSE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 _REPAIR_SECONDS = 30.0
 
@@ -41,7 +40,11 @@ class Store:
 
     def __init__(self, document: RedisDocument, prefix: str) -> None:
         self.prefix = prefix
-        self.client = _client(document)
+        # In a Cluster, what is between braces decides on the shard: all vectors of the cache are to be on one.
+        self.vectors = f"{prefix}v:{{{prefix.split(':')[1]}}}"
+        url = RedisUrl.parse(document.resolve())
+        self.client = connect(url, document.ca_file, home=self.vectors)
+        self._patience = patience(url)
         self.available = True
         self.problem: str | None = None
         self.repair: Callable[[], Awaitable[None]] | None = None
@@ -114,14 +117,13 @@ class Store:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        await self.client.aclose()
+        await disconnect(self.client)
 
     async def _check(self) -> None:
-        async with asyncio.timeout(_PROBE_SECONDS):
+        async with asyncio.timeout(self._patience):
             await self.client.ping()
         if self.repair is not None:
-            # Making an index on a loaded server may take longer than an answer to PING.
-            async with asyncio.timeout(10 * _PROBE_SECONDS):
+            async with asyncio.timeout(_REPAIR_DEADLINE_SECONDS):
                 await self.repair()
 
     async def _keep_repaired(self, repair: Callable[[], Awaitable[None]]) -> None:
@@ -130,7 +132,7 @@ class Store:
             await asyncio.sleep(_REPAIR_SECONDS)
             if self.available:
                 with contextlib.suppress(RedisError, OSError, ValueError):
-                    async with asyncio.timeout(10 * _PROBE_SECONDS):
+                    async with asyncio.timeout(_REPAIR_DEADLINE_SECONDS):
                         await repair()
 
     async def _until_back(self) -> None:
@@ -150,12 +152,3 @@ class Store:
             log.warning("cache %s is back", self.prefix)
         self.available = True
         self.problem = None
-
-
-def _client(document: RedisDocument) -> Redis:
-    # No retries: the deadline is shorter than any useful pause, and the fallback answers meanwhile.
-    options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_connect_timeout": _PROBE_SECONDS}
-    if document.ca_file is not None:
-        options["ssl_ca_certs"] = document.ca_file
-    pool = ConnectionPool.from_url(document.resolve(), decode_responses=False, **options)
-    return Redis.from_pool(pool)

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from redis import exceptions
 from redis.exceptions import RedisError
 
 from cachedistill_sidecar.cache.store import Store
@@ -98,6 +99,9 @@ class Writer:
             self._store.suspect(error)
             self.drops["unavailable"] += len(batch)
             return
-        # Read-only or out of memory: lookups still work, so the store stays in use.
-        refused = sum(isinstance(reply, Exception) for reply in replies)
-        self.drops["refused"] += min(refused, len(batch))
+        # Read-only or out of memory: lookups still work, so the store stays in use. Unless a Cluster's shard is away.
+        errors = [reply for reply in replies if isinstance(reply, Exception)]
+        away = [error for error in errors if isinstance(error, (exceptions.ConnectionError, exceptions.TimeoutError))]
+        if away:
+            self._store.suspect(away[0])
+        self.drops["unavailable" if away else "refused"] += min(len(errors), len(batch))

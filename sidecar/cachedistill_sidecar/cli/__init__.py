@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
+
 import click
 
 from cachedistill_sidecar.cli.explain import explain
+from cachedistill_sidecar.cli.index import index
 from cachedistill_sidecar.cli.replay.command import replay
 from cachedistill_sidecar.cli.route import route
 from cachedistill_sidecar.cli.run import run
@@ -16,8 +19,11 @@ def cachedistill() -> None:
     """A semantic cache, an edge model and an energy meter beside every app that calls an LLM."""
 
 
-for _command in (run, route, explain, replay):
+for _command in (run, route, explain, replay, index):
     cachedistill.add_command(_command)
+# Commands of the other package of this distribution, which the sidecar doesn't know.
+for _entry in entry_points(group="cachedistill.commands"):
+    cachedistill.add_command(_entry.load())
 
 
 def main() -> None:
@@ -27,5 +33,6 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("cachedistill"):
             raise
-        click.echo(f"Error: this needs the package {missing.name}: run `pip install 'cachedistill[local]'`.", err=True)
+        extra = "operator" if missing.name.partition(".")[0] in ("kubernetes", "yaml") else "local"
+        click.echo(f"Error: this needs the package {missing.name}: run `pip install 'cachedistill[{extra}]'`.", err=True)
         raise SystemExit(1) from None

@@ -19,6 +19,7 @@ class ModelFinder:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
+        self._told: set[str] = set()
 
     def __call__(self, name: str) -> Path:
         """Blocks while a model is prepared. Raises ModelUnavailable or ValueError."""
@@ -28,7 +29,11 @@ class ModelFinder:
             return Path(folder) / name
         from cachedistill_sidecar.local.models import ModelPreparationError, prepare_embedder
 
-        self._say(f"Embedder: {name} (a built-in one is downloaded and built at the first time; that takes a while).")
+        if name not in self._told:
+            self._told.add(name)
+            self._say(
+                f"Embedder: {name} (a built-in one is downloaded and built at the first time; that takes a while)."
+            )
         try:
             return prepare_embedder(name)
         except ModelPreparationError as error:

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import click
 
 from cachedistill_sidecar.app import Sidecar
-from cachedistill_sidecar.cli.default_route import default_route
+from cachedistill_sidecar.cli.default_route import default_route, pass_through_route
 from cachedistill_sidecar.cli.models import ModelFinder
 from cachedistill_sidecar.cli.route import place
 from cachedistill_sidecar.route_document import Provider, RouteDocument, RouteError
+from cachedistill_sidecar.transparent.settings import Interception
 
 Say = Callable[[str], None]
 """Tells the user what is going on."""
@@ -39,11 +40,13 @@ _EXPORTS = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line says: the route document, and the addresses (host, port)."""
+    """What the command line says: the route document, the addresses (host, port), and what is intercepted."""
 
     route: Path | None
+    route_optional: bool
     data: tuple[str, int]
     admin: tuple[str, int]
+    interception: Interception | None
 
 
 async def serve(settings: Settings, say: Say) -> None:
@@ -84,6 +87,8 @@ async def _start(settings: Settings, say: Say, stack: AsyncExitStack) -> Sidecar
         sidecar = Sidecar(
             route,
             find_model=ModelFinder(say),
+            meanwhile=pass_through_route() if settings.route_optional else None,
+            interception=settings.interception,
             host=settings.data[0],
             port=settings.data[1],
             admin_host=settings.admin[0],
@@ -97,6 +102,8 @@ async def _start(settings: Settings, say: Say, stack: AsyncExitStack) -> Sidecar
     stack.push_async_callback(sidecar.stop)
     if settings.route is not None:
         say(f"Route {settings.route}, watched for changes; entries go to the Redis that it names.")
+    if settings.interception is not None:
+        say(f"Intercepting {', '.join(sorted(settings.interception.hosts))}, as soon as the CA is there.")
     return sidecar
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from math import isfinite
 from pathlib import Path
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -53,11 +55,18 @@ class Request:
 
 
 class FallbackClient:
-    """One connection pool for all fallbacks."""
+    """One connection pool for all fallbacks. `roots` verifies them, `resolver` finds them; absent: aiohttp's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, roots: ssl.SSLContext | None = None, resolver: AbstractResolver | None = None) -> None:
+        self._resolver = resolver
         self._session = aiohttp.ClientSession(
-            connector=Connector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ttl_dns_cache=30),
+            connector=Connector(
+                limit=0,
+                keepalive_timeout=_KEEPALIVE_SECONDS,
+                ttl_dns_cache=30,
+                ssl=True if roots is None else roots,
+                resolver=resolver,
+            ),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
@@ -72,6 +81,8 @@ class FallbackClient:
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     def rests(self, fallback: Fallback) -> bool:
         """Whether a fallback has asked to be left alone for now (Retry-After)."""

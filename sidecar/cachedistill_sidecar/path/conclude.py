@@ -31,6 +31,10 @@ def _close(exchange: Exchange, parts: Parts, ended: float) -> None:
         exchange.answer = exchange.flight.answer
     ledger = _account(exchange, parts, exchange.lap.stop())
     parts.metrics.record(exchange, ledger, ended - exchange.started)
+    # What no cache has to do with is told by the first one: somebody must, or shares would be of the wrong whole.
+    cache = exchange.cache or next(iter(parts.caches.values()), None)
+    if cache is not None:
+        cache.report.figures.add(exchange.route.name, exchange.decision, ledger)
     if exchange.trace.recording:
         exchange.trace.open(exchange.method, {})
         exchange.trace.end(_attributes(exchange, ledger), _events(exchange), _error(exchange))

@@ -16,6 +16,7 @@ from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.dialects import provider_of
 from cachedistill_sidecar.fallback.client import FallbackFailed, Request, body_of, forwarded
 from cachedistill_sidecar.fallback.connections import Trailers
+from cachedistill_sidecar.path.origin import at_origin
 from cachedistill_sidecar.path.receive import SlowClient, rest_of
 from cachedistill_sidecar.path.respond import cut_off, failure
 from cachedistill_sidecar.telemetry.headers import decision_headers
@@ -33,9 +34,12 @@ _Socket: TypeAlias = "WebSocketResponse[bool] | ClientWebSocketResponse[bool]"
 
 
 async def passthrough(exchange: Exchange, request: BaseRequest, parts: Parts) -> StreamResponse:
-    """Send the request to the first fallback that speaks its API, and its answer back."""
+    """Send the request to the host it was meant for, else the first fallback that speaks its API; its answer back."""
     provider = provider_of(exchange.path, exchange.headers)
-    fallback = next(iter(exchange.route.fallbacks(exchange.rule, provider)), None)
+    if exchange.origin is not None:
+        fallback: Fallback | None = at_origin(exchange.route, exchange.origin, provider)
+    else:
+        fallback = next(iter(exchange.route.fallbacks(exchange.rule, provider)), None)
     if fallback is None:
         exchange.error = f"the route has no fallback that speaks {provider}"
         exchange.reason = Reason.NO_FALLBACK

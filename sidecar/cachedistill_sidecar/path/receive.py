@@ -11,6 +11,7 @@ import orjson
 
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.dialects import Dialect, NotUnderstood, dialect_of
+from cachedistill_sidecar.path.origin import allowed
 from cachedistill_sidecar.telemetry.names import Attribute
 
 if TYPE_CHECKING:
@@ -97,6 +98,12 @@ def _understand(exchange: Exchange, parts: Parts) -> None:
     exchange.document, exchange.query = document, query
     exchange.rule = exchange.route.rule(exchange.path, query.model, exchange.headers)
     exchange.fallbacks = exchange.route.fallbacks(exchange.rule, dialect.provider)
+    if exchange.origin is not None:
+        routed = exchange.fallbacks if exchange.rule is not None else ()
+        exchange.fallbacks = allowed(routed, exchange.origin, parts.intercepted)
+        if not exchange.fallbacks:
+            exchange.settle(Reason.NOT_ROUTED)
+            return
     if exchange.rule is not None and exchange.rule.cache is not None:
         exchange.cache = parts.caches[exchange.rule.cache.ref]
     if exchange.trace.recording:

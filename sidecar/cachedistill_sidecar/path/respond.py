@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cachedistill_sidecar.exchange import Answer, Exchange
     from cachedistill_sidecar.parts import Parts
 
-_STATUS = {Reason.TIMEOUT: 504, Reason.NO_FALLBACK: 404, Reason.SLOW_CLIENT: 408}
+_STATUS = {Reason.TIMEOUT: 504, Reason.NO_FALLBACK: 404, Reason.SLOW_CLIENT: 408, Reason.MISDIRECTED: 421}
 # A word with the blanks before it: close to a token, and joins to the very same text.
 _PIECE = re.compile(r"\s*\S+|\s+\Z")
 # Whole answers up to this size go out in one write with their headers.

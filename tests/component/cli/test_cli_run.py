@@ -132,7 +132,7 @@ def test_json_logs_are_json_to_the_last_line(run: Run, route_file: Path) -> None
     ("variables", "sentence"),
     [
         ({"AZURE_OPENAI_ENDPOINT": "my-resource"}, "AZURE_OPENAI_ENDPOINT: must be an http:// or https:// URL"),
-        ({"CACHEDISTILL_REDIS_URL": "localhost:6379"}, "CACHEDISTILL_REDIS_URL: must be a redis://"),
+        ({"CACHEDISTILL_REDIS_URL": "localhost:6379"}, "CACHEDISTILL_REDIS_URL: must be one of redis://"),
         ({"AZURE_OPENAI_ENDPOINT": "http://127.0.0.1:18473"}, "AZURE_OPENAI_ENDPOINT is this sidecar's own address"),
     ],
 )

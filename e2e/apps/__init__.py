@@ -1,0 +1,1 @@
+"""What runs in the cluster beside the product: an app with the official SDKs."""

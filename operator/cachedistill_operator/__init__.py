@@ -1,0 +1,1 @@
+"""The operator: reconciles SemanticCache and ModelRoute, and injects the sidecar into pods."""

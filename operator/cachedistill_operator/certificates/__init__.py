@@ -1,0 +1,1 @@
+"""Certificates that the operator makes itself: for its webhook, for managed Redis, and for interception."""

@@ -1,0 +1,1 @@
+"""One level-triggered function a kind: gather the world, render, apply what differs."""

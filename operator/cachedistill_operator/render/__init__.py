@@ -1,0 +1,1 @@
+"""Pure: from a resource and the world to manifests and a status."""

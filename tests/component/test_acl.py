@@ -1,0 +1,142 @@
+"""The user that the operator gives to sidecars can do all that a sidecar does, on its own cache's keys, and no more."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from cachedistill_operator.render.redis_users import SIDECAR_RULES
+from cachedistill_sidecar.cache.building import Builder
+from cachedistill_sidecar.cache.indexes import Indexes
+from cachedistill_sidecar.edge.embedder import Embedder
+from cachedistill_sidecar.local.models import MINILM_FP32, prepare_embedder
+from tests.component.asking import App, settled
+from tests.conftest import StartSidecar
+
+ASKED = "How do I reset my password?"
+REWORDED = "How can I reset my password?"
+FAR = {"nearBytes": 0}
+
+
+@pytest.fixture
+async def admin(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        await client.acl_log_reset()
+        yield client
+
+
+async def user_of(admin: Redis, cache: str, redis_url: str) -> tuple[str, str]:
+    """A user for a cache's sidecars, and the URL with it."""
+    name = f"sidecar-{uuid.uuid4().hex[:8]}"
+    rules = SIDECAR_RULES.format(prefix=f"cachedistill:{cache}:").split()
+    await admin.execute_command("ACL", "SETUSER", name, "on", ">secret", *rules)  # type: ignore[no-untyped-call]
+    return name, f"unix://{name}:secret@{urlsplit(redis_url).path}"
+
+
+@pytest.fixture
+async def limited(admin: Redis, cache_name: str, redis_url: str) -> tuple[str, str]:
+    return await user_of(admin, cache_name, redis_url)
+
+
+async def refused(admin: Redis, user: str) -> list[Any]:
+    """What Redis has refused to a user."""
+    return [each["object"] for each in await admin.acl_log(100) if each["username"] == user]
+
+
+async def test_nothing_of_the_path_is_refused(
+    start_sidecar: StartSidecar, http: aiohttp.ClientSession, admin: Redis, limited: tuple[str, str]
+) -> None:
+    user, url = limited
+    sidecar = await start_sidecar(redis_url=url, semantic=600, cache_settings=FAR)
+    app = App(http, sidecar.url)
+    assert (await app.chat(ASKED)).reason == "cold"
+    await settled(sidecar)
+    assert (await app.chat(ASKED)).reason == "stored"
+    similar = await app.chat(REWORDED, headers={"x-cachedistill-debug": "1"})
+    assert similar.reason == "similar"
+    [cache] = sidecar.parts.caches.values()
+    assert cache.index is not None
+    await cache.index._count(bytes(16))
+    await cache.report.send()
+    assert cache.report.figures.take() == {}
+    entry = similar.debug["entry"]
+    assert (await App(http, sidecar.admin_url).call("DELETE", f"/cachedistill/entries/{entry}")).status == 200
+    assert await refused(admin, user) == []
+
+
+async def test_an_index_of_another_shape_can_be_replaced(
+    start_sidecar: StartSidecar, admin: Redis, limited: tuple[str, str], embedder_folder: Path, cache_name: str
+) -> None:
+    user, url = limited
+    digest = Embedder.load(embedder_folder).digest[:12]
+    name = f"cachedistill:{cache_name}:v:{{{cache_name}}}:{digest}"
+    made = "FT.CREATE", name, "PREFIX", 1, name, "SCHEMA", "partition", "TEXT"
+    await admin.execute_command(*made)  # type: ignore[no-untyped-call]
+    sidecar = await start_sidecar(redis_url=url, semantic=600)
+    assert sidecar.state()["caches"].popitem()[1]["problem"] is None
+    assert await refused(admin, user) == []
+
+
+async def test_nothing_of_an_index_build_is_refused(
+    start_sidecar: StartSidecar, http: aiohttp.ClientSession, admin: Redis, limited: tuple[str, str]
+) -> None:
+    user, url = limited
+    sidecar = await start_sidecar(redis_url=url, semantic=600)
+    await App(http, sidecar.url).chat(ASKED)
+    await settled(sidecar)
+    [cache] = sidecar.parts.caches.values()
+    embedder = Embedder.load(prepare_embedder(MINILM_FP32))
+    built = await Builder(cache.store, embedder, lambda _: None).build(MINILM_FP32)
+    embedder.close()
+    assert built.embedded == 1
+    assert list(await Indexes(cache.store).registered()) == [MINILM_FP32]
+    assert await refused(admin, user) == []
+
+
+FORBIDDEN = (
+    "GET {other}e:0",
+    "MGET {other}e:0",
+    "SET {other}e:0 x",
+    "DEL {other}e:0",
+    "HGETALL {other}ledger",
+    "HINCRBY {other}ledger x 1",
+    "SET elsewhere x",
+    "FT.SEARCH {index} *",
+    "FT.AGGREGATE {index} *",
+    "FT.INFO {index}",
+    "FT.DROPINDEX {index} DD",
+    "KEYS *",
+    "SCAN 0",
+    "RENAME {own}e:0 {other}e:0",
+    "FLUSHALL",
+    "FLUSHDB",
+    "CONFIG GET *",
+    "ACL LIST",
+    "CLIENT LIST",
+    "EVAL x 0",
+    "INFO",
+    "SELECT 1",
+    "SHUTDOWN",
+)
+
+
+@pytest.mark.parametrize("command", FORBIDDEN)
+async def test_what_a_sidecar_does_not_need_is_refused(
+    admin: Redis, limited: tuple[str, str], cache_name: str, command: str
+) -> None:
+    other = f"cachedistill:{cache_name}-of-others:"
+    index = f"{other}v:x"
+    await admin.execute_command("FT.CREATE", index, "PREFIX", 1, index, "SCHEMA", "partition", "TAG")  # type: ignore[no-untyped-call]
+    words = command.format(other=other, own=f"cachedistill:{cache_name}:", index=index).split()
+    async with Redis.from_url(limited[1]) as client:
+        with pytest.raises(NoPermissionError):
+            await client.execute_command(*words)  # type: ignore[no-untyped-call]
+    assert index.encode() in await admin.execute_command("FT._LIST")  # type: ignore[no-untyped-call]

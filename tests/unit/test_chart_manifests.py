@@ -1,0 +1,329 @@
+"""What the chart makes of its values."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from cachedistill_operator import settings
+from cachedistill_operator.api.group import INJECT_LABEL, Key
+from cachedistill_operator.telemetry import Telemetry
+from tests.chart import NAMESPACE, Manifest, one, pod_templates, render
+
+
+@pytest.fixture(scope="module")
+def defaults() -> list[Manifest]:
+    return render()
+
+
+def settings_of(manifests: list[Manifest], folder: Path) -> settings.Settings:
+    file = folder / "settings.yaml"
+    file.write_text(one(manifests, "ConfigMap", "cachedistill-settings")["data"]["settings.yaml"], "utf8")
+    return settings.load(file)
+
+
+def test_the_operator_can_read_its_settings(defaults: list[Manifest], tmp_path: Path) -> None:
+    read = settings_of(defaults, tmp_path)
+    assert read.namespace == NAMESPACE
+    assert read.controller_service_account == "cachedistill-controller"
+    assert read.sidecar.image == "cachedistill/sidecar:0.1.0"
+    assert read.redis.image == "redis:8"
+    assert read.sidecar.telemetry_endpoint is None
+
+
+def test_the_settings_name_objects_that_exist(defaults: list[Manifest], tmp_path: Path) -> None:
+    read = settings_of(defaults, tmp_path)
+    one(defaults, "ServiceAccount", read.controller_service_account)
+    one(defaults, "Service", read.webhook.service)
+    # Before a restart, the controller looks whether the Deployment of the Service's name is up to date.
+    one(defaults, "Deployment", read.webhook.service)
+    one(defaults, "MutatingWebhookConfiguration", read.webhook.configuration)
+    controller = one(defaults, "Deployment", "cachedistill-controller")["spec"]["template"]
+    assert read.controller_pod_labels.items() <= controller["metadata"]["labels"].items()
+    (volume,) = (each for each in webhook_pod(defaults)["volumes"] if each["name"] == "tls")
+    assert volume["secret"]["secretName"] == read.webhook.secret
+
+
+def test_all_values_reach_the_settings(tmp_path: Path) -> None:
+    read = settings_of(
+        render(
+            {
+                "clusterDomain": "example.internal",
+                "telemetry": {"endpoint": "http://collector:4318"},
+                "controller": {"driftSeconds": 60},
+                "sidecar": {
+                    "image": {"digest": f"sha256:{'0' * 64}", "pullPolicy": "Always", "pullSecrets": ["mine"]},
+                    "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
+                    "logLevel": "debug",
+                    "logFormat": "text",
+                },
+                "redis": {"image": {"repository": "mirror/redis", "tag": "8.2", "pullSecrets": ["other"]}},
+                "webhook": {"certificates": {"source": "existingSecret", "existingSecret": "own"}},
+            }
+        ),
+        tmp_path,
+    )
+    assert read.cluster_domain == "example.internal"
+    assert read.drift_seconds == 60
+    assert read.sidecar.image == f"cachedistill/sidecar@sha256:{'0' * 64}"
+    assert (read.sidecar.image_pull_policy, read.sidecar.image_pull_secrets) == ("Always", ("mine",))
+    assert (read.sidecar.resources.requests["cpu"], read.sidecar.resources.limits["memory"]) == ("1", "1Gi")
+    assert (read.sidecar.log_level, read.sidecar.log_format) == ("debug", "text")
+    assert read.sidecar.telemetry_endpoint == "http://collector:4318"
+    assert (read.redis.image, read.redis.image_pull_secrets) == ("mirror/redis:8.2", ("other",))
+    assert (read.webhook.secret, read.webhook.certificates) == ("own", "existingSecret")
+
+
+def test_changed_settings_make_new_pods() -> None:
+    def mark(values: Manifest) -> str:
+        template = one(render(values), "Deployment", "cachedistill-webhook")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["cachedistill.dev/settings"])
+
+    assert mark({}) == mark({"networkPolicy": {"enabled": False}})
+    assert mark({}) != mark({"sidecar": {"logLevel": "info"}})
+
+
+def test_every_pod_keeps_to_restricted_pod_security(defaults: list[Manifest]) -> None:
+    templates = dict(pod_templates(defaults))
+    assert len(templates) == 4
+    for template in templates.values():
+        pod = template["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] == 65532
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"]
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_pods_take_what_an_admin_gives_them() -> None:
+    toleration = {"key": "dedicated", "operator": "Exists"}
+    manifests = render(
+        {
+            "image": {"repository": "mirror.example/operator", "tag": "7"},
+            "imagePullSecrets": [{"name": "mirror"}],
+            "log": {"level": "debug", "format": "text"},
+            "telemetry": {"endpoint": "http://collector:4318"},
+            "pods": {
+                "labels": {"team": "platform"},
+                "annotations": {"note": "x"},
+                "nodeSelector": {"pool": "system"},
+                "tolerations": [toleration],
+                "priorityClassName": "high",
+                "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+            },
+            "controller": {"replicas": 2, "affinity": {"nodeAffinity": {}}, "terminationGracePeriodSeconds": 7},
+        }
+    )
+    for component in ("controller", "webhook"):
+        template = one(manifests, "Deployment", f"cachedistill-{component}")["spec"]["template"]
+        assert template["metadata"]["labels"]["team"] == "platform"
+        assert template["metadata"]["annotations"]["note"] == "x"
+        pod = template["spec"]
+        assert pod["nodeSelector"] == {"pool": "system"}
+        assert pod["tolerations"] == [toleration]
+        assert pod["priorityClassName"] == "high"
+        assert pod["imagePullSecrets"] == [{"name": "mirror"}]
+        (container,) = pod["containers"]
+        assert container["image"] == "mirror.example/operator:7"
+        assert {"--log-level=debug", "--log-format=text"} <= set(container["args"])
+        environment = {each["name"]: each.get("value") for each in container["env"]}
+        assert environment["HTTPS_PROXY"] == "http://proxy:3128"
+        assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+    controller = one(manifests, "Deployment", "cachedistill-controller")["spec"]
+    assert controller["replicas"] == 2
+    assert controller["template"]["spec"]["affinity"] == {"nodeAffinity": {}}
+    assert controller["template"]["spec"]["terminationGracePeriodSeconds"] == 7
+    one(manifests, "PodDisruptionBudget", "cachedistill-controller")
+
+
+def webhook_pod(manifests: list[Manifest]) -> dict[str, Any]:
+    spec: dict[str, Any] = one(manifests, "Deployment", "cachedistill-webhook")["spec"]["template"]["spec"]
+    return spec
+
+
+def reached(manifests: list[Manifest], namespace: Manifest, pod: Manifest) -> int:
+    """How many entries of the webhook configuration a pod reaches, by labels."""
+
+    def holds(selector: Manifest, labels: Manifest) -> bool:
+        return all(
+            (labels.get(each["key"]) in each["values"]) == (each["operator"] == "In")
+            for each in selector["matchExpressions"]
+        )
+
+    webhooks = one(manifests, "MutatingWebhookConfiguration", "cachedistill-webhook")["webhooks"]
+    return sum(holds(each["namespaceSelector"], namespace) and holds(each["objectSelector"], pod) for each in webhooks)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "pod", "times"),
+    [
+        (None, None, 0),
+        (None, "enabled", 1),
+        (None, "required", 1),
+        ("enabled", None, 1),
+        ("required", None, 1),
+        ("enabled", "disabled", 0),
+        ("enabled", "enabled", 1),
+        ("disabled", "enabled", 1),
+        ("disabled", None, 0),
+        ("enabled", "nonsense", 1),
+    ],
+)
+def test_a_pod_is_reviewed_once_at_most_and_its_own_label_wins(
+    defaults: list[Manifest], namespace: str | None, pod: str | None, times: int
+) -> None:
+    labels = [{INJECT_LABEL: value} if value else {} for value in (namespace, pod)]
+    assert reached(defaults, {"kubernetes.io/metadata.name": "shop"} | labels[0], labels[1]) == times
+
+
+@pytest.mark.parametrize("name", ["kube-system", "kube-node-lease", "cert-manager", NAMESPACE])
+def test_pods_of_the_cluster_itself_are_never_reviewed(defaults: list[Manifest], name: str) -> None:
+    asks = {INJECT_LABEL: "enabled"}
+    assert reached(defaults, {"kubernetes.io/metadata.name": name} | asks, asks) == 0
+
+
+def test_a_webhook_that_is_away_keeps_no_pod_from_starting(defaults: list[Manifest]) -> None:
+    for each in one(defaults, "MutatingWebhookConfiguration", "cachedistill-webhook")["webhooks"]:
+        assert each["failurePolicy"] == "Ignore"
+        assert each["timeoutSeconds"] == 5
+        assert "caBundle" not in each["clientConfig"]
+    strict = render({"webhook": {"failurePolicy": "Fail", "timeoutSeconds": 2}})
+    for each in one(strict, "MutatingWebhookConfiguration", "cachedistill-webhook")["webhooks"]:
+        assert (each["failurePolicy"], each["timeoutSeconds"]) == ("Fail", 2)
+
+
+def test_cert_manager_makes_the_certificates_when_asked() -> None:
+    manifests = render({"webhook": {"certificates": {"source": "certManager"}}})
+    leaf = one(manifests, "Certificate", "cachedistill-webhook")["spec"]
+    assert leaf["dnsNames"][0] == f"cachedistill-webhook.{NAMESPACE}.svc"
+    assert leaf["secretName"] == "cachedistill-webhook-tls"
+    assert leaf["issuerRef"] == {"kind": "Issuer", "name": "cachedistill-webhook-ca"}
+    one(manifests, "Issuer", "cachedistill-webhook-ca")
+    assert one(manifests, "Certificate", "cachedistill-webhook-ca")["spec"]["isCA"] is True
+    configuration = one(manifests, "MutatingWebhookConfiguration", "cachedistill-webhook")
+    assert configuration["metadata"]["annotations"] == {
+        "cert-manager.io/inject-ca-from": f"{NAMESPACE}/cachedistill-webhook"
+    }
+
+
+def test_cert_manager_uses_the_issuer_that_is_named() -> None:
+    reference = {"name": "corporate", "kind": "ClusterIssuer"}
+    manifests = render({"webhook": {"certificates": {"source": "certManager", "issuerRef": reference}}})
+    assert one(manifests, "Certificate", "cachedistill-webhook")["spec"]["issuerRef"] == reference
+    assert [each for each in manifests if each["kind"] == "Issuer"] == []
+
+
+@pytest.mark.parametrize(
+    ("certificates", "verbs"),
+    [
+        ({"source": "self"}, {"get", "create", "patch"}),
+        ({"source": "certManager"}, set()),
+        ({"source": "existingSecret", "existingSecret": "own"}, {"get"}),
+    ],
+)
+def test_the_controller_touches_certificates_only_where_it_makes_them(certificates: Manifest, verbs: set[str]) -> None:
+    role = one(render({"webhook": {"certificates": certificates}}), "Role", "cachedistill-controller")
+    rules = [rule for rule in role["rules"] if rule["resources"] == ["secrets"]]
+    assert {verb for rule in rules for verb in rule["verbs"]} == verbs
+    assert all(rule["resourceNames"] for rule in rules)
+
+
+def test_no_role_of_the_chart_grants_secrets_except_by_name(defaults: list[Manifest]) -> None:
+    for each in defaults:
+        for rule in each.get("rules", ()) if each["kind"] in ("Role", "ClusterRole") else ():
+            assert not {"*"} & {*rule["verbs"], *rule["resources"], *rule["apiGroups"]}
+            if "secrets" in rule["resources"]:
+                assert rule["resourceNames"]
+
+
+def test_crds_stay_when_they_are_to_be_kept() -> None:
+    def policies(values: Manifest) -> list[str | None]:
+        found = [each for each in render({"crds": values}) if each["kind"] == "CustomResourceDefinition"]
+        return [each["metadata"].get("annotations", {}).get("helm.sh/resource-policy") for each in found]
+
+    assert policies({}) == ["keep", "keep"]
+    assert policies({"keep": False}) == [None, None]
+    assert policies({"enabled": False}) == []
+
+
+def test_the_hook_deletes_resources_only_when_the_crds_go_too() -> None:
+    def hook(values: Manifest) -> tuple[str, list[str]]:
+        manifests = render({"crds": values})
+        (container,) = one(manifests, "Job", "cachedistill-uninstall")["spec"]["template"]["spec"]["containers"]
+        rules = one(manifests, "ClusterRole", "cachedistill-uninstall")["rules"]
+        environment = {each["name"]: each["value"] for each in container["env"]}
+        return environment["DELETE_RESOURCES"], rules[0]["verbs"]
+
+    assert hook({}) == ("false", ["list", "patch"])
+    assert hook({"enabled": False, "keep": False}) == ("false", ["list", "patch"])
+    assert hook({"keep": False}) == ("true", ["list", "patch", "delete"])
+
+
+def test_metrics_can_be_kept_to_those_who_may_read_them() -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
+    manifests = render({"networkPolicy": {"metricsFrom": peers}})
+    for component in ("controller", "webhook"):
+        rules = one(manifests, "NetworkPolicy", f"cachedistill-{component}")["spec"]["ingress"]
+        assert {json.dumps(rule["ports"]): rule.get("from") for rule in rules}['[{"port": "http"}]'] == peers
+    off = render({"networkPolicy": {"enabled": False}})
+    assert [each for each in off if each["kind"] == "NetworkPolicy"] == []
+
+
+def test_another_release_name_goes_into_every_name() -> None:
+    manifests = render(release="second")
+    people = {"second-cachedistill"}
+    own = {each["metadata"]["name"] for each in manifests if each["kind"] != "CustomResourceDefinition"}
+    assert {name for name in own if not any(name.startswith(prefix) for prefix in people)} == set()
+
+
+def test_names_stay_short_enough_for_labels() -> None:
+    for each in render(release="a-release-name-of-fifty-three-characters-as-helm-goes"):
+        if each["kind"] != "CustomResourceDefinition":
+            assert len(each["metadata"]["name"]) <= 63
+
+
+async def test_alerts_and_monitors_use_metrics_and_ports_that_exist() -> None:
+    on = {"enabled": True, "labels": {"release": "prometheus"}}
+    manifests = render({"monitoring": {"serviceMonitor": on, "prometheusRule": on}})
+    rule, monitor = (one(manifests, kind, "cachedistill") for kind in ("PrometheusRule", "ServiceMonitor"))
+    for each in (rule, monitor):
+        assert each["metadata"]["labels"]["release"] == "prometheus"
+    expressions = [each["expr"] for each in rule["spec"]["groups"][0]["rules"]]
+    assert len(expressions) == 6
+    for expression in expressions:
+        used = set(re.findall("cachedistill_[a-z_]+", expression))
+        assert used
+        assert used <= await exposed_metrics()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    for component in ("controller", "webhook"):
+        service = one(manifests, "Service", f"cachedistill-{component}")
+        labels = service["metadata"]["labels"]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        assert labels["app.kubernetes.io/component"] in monitor["spec"]["selector"]["matchExpressions"][0]["values"]
+        assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+async def exposed_metrics() -> set[str]:
+    """Names of all series of a controller and a webhook that have seen something."""
+    async with Telemetry("test") as telemetry:
+        telemetry.watch_queue(lambda: 0)
+        telemetry.watch_leader(lambda: 1)
+        telemetry.watch_certificate(lambda: 1)
+        with telemetry.reconcile("ModelRoute", Key("shop", "chat")):
+            pass
+        with telemetry.review("shop") as told:
+            told.update(result="skipped", reason="NoRoute")
+        exposed = await telemetry.exposition(make_mocked_request("GET", "/metrics"))
+    assert isinstance(exposed.body, bytes)
+    return {re.split(r"[{ ]", line)[0] for line in exposed.body.decode().splitlines() if not line.startswith("#")}
