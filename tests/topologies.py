@@ -39,6 +39,10 @@ class Server:
         async with self.client as client:
             return await client.execute_command(*command)  # type: ignore[no-untyped-call]
 
+    async def add_user(self, name: str, password: str, rules: str) -> None:
+        """Add a user with these rules."""
+        await self.ask("ACL SETUSER", name, "on", f">{password}", *rules.split())
+
     async def kill(self) -> None:
         """End it at once, without a word to anybody."""
         self.process.kill()
@@ -85,7 +89,7 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
     async with AsyncExitStack() as stack:
         primary = await stack.enter_async_context(server(folder / "primary"))
         replica = await stack.enter_async_context(server(folder / "replica", f"--replicaof 127.0.0.1 {primary.port}"))
-        await until(partial(_reports, replica, "INFO", "replication", master_link_status="up"))
+        await until(partial(reports, replica, "INFO", "replication", master_link_status="up"))
         sentinels = [await stack.enter_async_context(_sentinel(folder, primary, i)) for i in range(_SENTINELS)]
         for sentinel in sentinels:
             await until(partial(_knows_all, sentinel))
@@ -110,10 +114,10 @@ async def sharded(folder: Path, *, replicas: int = 0, search: bool = True) -> As
             await servers[0].ask("CLUSTER", "MEET", "127.0.0.1", each.port, bus)
         for each in servers:
             known = str(len(servers))
-            await until(partial(_reports, each, "CLUSTER INFO", cluster_state="ok", cluster_known_nodes=known))
+            await until(partial(reports, each, "CLUSTER INFO", cluster_state="ok", cluster_known_nodes=known))
         for primary, replica in zip(servers, servers[count:], strict=False):
             await replica.ask("CLUSTER", "REPLICATE", await primary.ask("CLUSTER", "MYID"))
-            await until(partial(_reports, replica, "INFO", "replication", master_link_status="up"))
+            await until(partial(reports, replica, "INFO", "replication", master_link_status="up"))
         yield Sharded(tuple(servers[:count]), tuple(servers[count:]))
 
 
@@ -177,7 +181,7 @@ async def _answers(of: Server) -> bool:
     return bool(await of.ask("PING"))
 
 
-async def _reports(of: Server, *command: str, **expected: str) -> bool:
+async def reports(of: Server, *command: str, **expected: str) -> bool:
     """Whether a report has these lines."""
     report = await of.ask(*command)
     return all(str(report.get(name)) == value for name, value in expected.items())

@@ -110,7 +110,7 @@ class Cluster:
         self._runtime.start(processes)
         kubelet.Kubelet(self.folder / "kubelet", self._plane, self._runtime.socket).start(processes)
         service_proxy.start(processes, self._enclosure, self._certificates)
-        dns = [sys.executable, "-m", "e2e.cluster.dns", network.NODE, self.kubeconfig]
+        dns: list[str | Path] = [sys.executable, "-m", "e2e.cluster.dns", network.NODE, self.kubeconfig]
         processes.start("dns", ["env", f"PYTHONPATH={_REPOSITORY}", *dns])
         self.kubectl.apply(*volumes.make(self.folder / "volumes"))
 

@@ -57,9 +57,14 @@ class ContainerRuntime:
         command("/usr/lib/cni/bridge")
         self.folder.mkdir()
         network.write_pod_network(self.folder / "network")
-        values = {"folder": self.folder, "images": self.images, "socket": self.socket}
-        values |= {"runc": command("runc"), "pause": self.pause.name}
-        (self.folder / "config.toml").write_text(_CONFIGURATION.format(**values))
+        content = _CONFIGURATION.format(
+            folder=self.folder,
+            images=self.images,
+            socket=self.socket,
+            runc=command("runc"),
+            pause=self.pause.name,
+        )
+        (self.folder / "config.toml").write_text(content)
         processes.start("containerd", [command("containerd"), "--config", self.folder / "config.toml"])
         until("containerd", lambda: bool(self._ctr("version")), explain=lambda: processes.tail("containerd"))
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from base64 import b64decode
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
@@ -97,8 +97,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # which 3.11's doesn't say of itself
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         try:

@@ -43,7 +43,7 @@ class Enclosure:
     """Whether all of it ends with this process."""
 
     def open(self) -> None:
-        """Make the namespaces. Raises Unavailable."""
+        """Make the namespaces."""
         sysctls = self.folder / "sysctl"
         sysctls.mkdir()
         for name, value in _SYSCTLS.items():

@@ -36,6 +36,10 @@ class Kubectl:
             raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
+    def within(self, namespace: str) -> Kubectl:
+        """The same, in a namespace."""
+        return Kubectl(self.kubeconfig, namespace)
+
     def apply(self, *manifests: dict[str, Any]) -> None:
         """Server-side apply of plain manifests."""
         bundle = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}

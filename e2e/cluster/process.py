@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from e2e.machine import Unavailable
-
 _STOP_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1
 
@@ -81,7 +79,7 @@ class Processes:
             )
         process = Process.of(child.pid)
         if process is None:
-            raise Unavailable(f"{name} ended at once:\n{self.tail(name)}")
+            raise RuntimeError(f"{name} ended at once:\n{self.tail(name)}")
         (self.folder / f"{name}.pid").write_text(f"{process.pid} {process.started}")
         self._names.append(name)
         return process
@@ -126,7 +124,7 @@ def children_of(pid: int) -> list[Process]:
 
 
 def until(what: str, holds: Callable[[], bool], seconds: float = 120.0, explain: Callable[[], str] = str) -> None:
-    """Wait until something holds; exceptions count as no. Raises Unavailable."""
+    """Wait until something holds; exceptions count as no. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     last = ""
     while True:
@@ -136,7 +134,7 @@ def until(what: str, holds: Callable[[], bool], seconds: float = 120.0, explain:
         except Exception as error:
             last = f": {error}"
         if time.monotonic() > deadline:
-            raise Unavailable(f"No {what} after {seconds:.0f} s{last}\n{explain()}")
+            raise TimeoutError(f"No {what} after {seconds:.0f} s{last}\n{explain()}")
         time.sleep(0.05)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from e2e.images.build import built
+from e2e.images.buildah import ImageError
 from e2e.images.catalogue import IMAGES
 from e2e.machine import Unavailable
 
@@ -13,7 +14,7 @@ def main() -> None:
     for name in IMAGES:
         try:
             print(built(name).name, flush=True)
-        except Unavailable as why:
+        except (Unavailable, ImageError) as why:
             sys.exit(str(why))
 
 

@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from e2e.images.buildah import Buildah
-from e2e.machine import Unavailable, command
+from e2e.images.buildah import Buildah, ImageError
+from e2e.machine import command
 
 _SUITE = "bookworm"
 # The last three are what the modules of the tests' Redis are linked with.
@@ -18,7 +18,7 @@ _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/us
 
 
 def base(buildah: Buildah) -> str:
-    """Its name; made at the first call, in half a minute. Raises Unavailable."""
+    """Its name; made at the first call, in half a minute. Raises ImageError."""
     recipe = "\n".join((_SUITE, *_PACKAGES, *_LEFT_OUT))
     name = f"cachedistill.test/base:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not buildah.has(name):
@@ -37,4 +37,4 @@ def _bootstrap(root: Path) -> None:
         [command("mmdebstrap"), *options, _SUITE, str(root)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise Unavailable(f"mmdebstrap failed: {done.stderr.strip()[-1000:]}")
+        raise ImageError(f"mmdebstrap failed: {done.stderr.strip()[-1000:]}")

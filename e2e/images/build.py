@@ -26,7 +26,7 @@ class Built:
 
 @cache
 def built(image: str) -> Built:
-    """An image of the catalogue, built now if need be: minutes at the first time. Raises Unavailable."""
+    """An image of the catalogue, built now if need be: minutes at the first time. Raises Unavailable or ImageError."""
     folder = machine.home() / "images"
     folder.mkdir(parents=True, exist_ok=True)
     buildah = Buildah(folder)

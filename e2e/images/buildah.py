@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e import machine
-from e2e.machine import Unavailable, command
+from e2e.machine import command
 
 _INDEX = ("PIP_INDEX_URL", "PIP_CERT")
 """What a build takes over from this machine's environment, as arguments: nothing of it stays in the image."""
+
+
+class ImageError(RuntimeError):
+    """An image can't be built; the message is what the build said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +77,5 @@ class Buildah:
         )
         if done.returncode:
             said = (done.stdout + done.stderr).strip()[-3000:]
-            raise Unavailable(f"buildah {action} {arguments[-1]} failed:\n{said}")
+            raise ImageError(f"buildah {action} {arguments[-1]} failed:\n{said}")
         return done.stdout.strip()

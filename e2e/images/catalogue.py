@@ -73,6 +73,8 @@ IMAGES = {
             "e2e/images/app/requirements.txt",
             "tests/__init__.py",
             "tests/upstream",
+            "e2e/__init__.py",
+            "e2e/apps",
         ),
         _of_a_binary("collector", "otelcol"),
     )

@@ -18,7 +18,7 @@ from cachedistill_operator.api import model_route
 from cachedistill_operator.api.group import Key
 from cachedistill_operator.certificates import webhook as webhook_certificates
 from cachedistill_operator.cluster.applied import Applied
-from cachedistill_operator.cluster.client import Client
+from cachedistill_operator.cluster.client import ApiError, Client
 from cachedistill_operator.cluster.leader import Elector, LeadershipLost
 from cachedistill_operator.cluster.queue import Item, Queue
 from cachedistill_operator.cluster.watched import Watched
@@ -32,6 +32,8 @@ from cachedistill_operator.settings import Settings
 from cachedistill_operator.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
+
+_STALE_SECONDS = 300.0
 
 
 class Controller:
@@ -59,6 +61,7 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run())
             group.create_task(self._certificates())
+            group.create_task(self._drop_stale())
             await kopf.operator(registry=REGISTRY, memo=self.desk, clusterwide=True, standalone=True, ready_flag=ready)
             raise RuntimeError("the watches have ended")
 
@@ -70,6 +73,15 @@ class Controller:
     def _exists(self, item: Item) -> bool:
         watched = self.ground.watched
         return item.key in (watched.routes if item.kind == model_route.KIND else watched.caches)
+
+    async def _drop_stale(self) -> None:
+        """Notice what was deleted while a watch was down: kopf lists anew then, and doesn't tell what is missing."""
+        while True:
+            await asyncio.sleep(_STALE_SECONDS)
+            try:
+                await self.desk.drop_stale(self.ground.client)
+            except (ApiError, OSError) as error:
+                log.warning("what is gone can't be told: %s", error)
 
     async def _certificates(self) -> None:
         while True:

@@ -13,7 +13,8 @@ from typing import Any
 import kopf
 
 from cachedistill_operator.api import model_route, semantic_cache
-from cachedistill_operator.api.group import CACHE_LABEL, GROUP, MANAGED_BY, ROUTE_LABEL, VERSION, Key
+from cachedistill_operator.api.group import API_VERSION, CACHE_LABEL, GROUP, MANAGED_BY, ROUTE_LABEL, VERSION, Key
+from cachedistill_operator.cluster.client import Client
 from cachedistill_operator.cluster.queue import Item, Queue
 from cachedistill_operator.cluster.watched import Watched, caches_of, facts, key_of
 from cachedistill_operator.reconcile.status import Statuses
@@ -38,6 +39,21 @@ class Desk:
     def look_at_cache(self, key: Key) -> None:
         """Have a cache looked at."""
         self.queue.add(Item(semantic_cache.KIND, key))
+
+    async def drop_stale(self, client: Client) -> None:
+        """Forget what is not there any more, and have looked at what depended on it. Raises ApiError."""
+        for kind, known, look in (
+            (model_route.KIND, self.watched.routes, self.look_at_route),
+            (semantic_cache.KIND, self.watched.caches, self.look_at_cache),
+        ):
+            before = set(known)
+            for key in before - {key_of(each) for each in await client.list(API_VERSION, kind)}:
+                known.pop(key, None)
+                look(key)
+        pods = set(self.watched.pods)
+        for key in pods - {key_of(each) for each in await client.list("v1", "Pod", labels=ROUTE_LABEL)}:
+            if gone := self.watched.pods.pop(key, None):
+                self.look_at_route(Key(gone.namespace, gone.route))
 
 
 @kopf.on.startup(registry=REGISTRY)

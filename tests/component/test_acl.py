@@ -18,8 +18,9 @@ from cachedistill_sidecar.cache.building import Builder
 from cachedistill_sidecar.cache.indexes import Indexes
 from cachedistill_sidecar.edge.embedder import Embedder
 from cachedistill_sidecar.local.models import MINILM_FP32, prepare_embedder
-from tests.component.asking import App, settled
+from tests.component.asking import App, connected, settled
 from tests.conftest import StartSidecar
+from tests.topologies import sharded, watched
 
 ASKED = "How do I reset my password?"
 REWORDED = "How can I reset my password?"
@@ -99,6 +100,48 @@ async def test_nothing_of_an_index_build_is_refused(
     assert built.embedded == 1
     assert list(await Indexes(cache.store).registered()) == [MINILM_FP32]
     assert await refused(admin, user) == []
+
+
+def with_user(url: str) -> str:
+    return url.replace("://", "://sidecar:secret@")
+
+
+async def works(start_sidecar: StartSidecar, http: aiohttp.ClientSession, url: str) -> None:
+    """Exact and semantic hits, and a report of the ledger."""
+    sidecar = await start_sidecar(redis_url=url, semantic=600, cache_settings=FAR)
+    await connected(sidecar)
+    app = App(http, sidecar.url)
+    await app.chat(ASKED)
+    await settled(sidecar)
+    assert [(await app.chat(text)).reason for text in (ASKED, REWORDED)] == ["stored", "similar"]
+    [cache] = sidecar.parts.caches.values()
+    await cache.report.send()
+    assert cache.report.figures.take() == {}
+
+
+async def test_in_a_cluster_the_user_needs_three_commands_more(
+    start_sidecar: StartSidecar, http: aiohttp.ClientSession, cache_name: str, tmp_path: Path
+) -> None:
+    rules = f"{SIDECAR_RULES.format(prefix=f'cachedistill:{cache_name}:')} +command +cluster|slots +asking"
+    async with sharded(tmp_path / "redis") as cluster:
+        for server in cluster.primaries:
+            await server.add_user("sidecar", "secret", rules)
+        await works(start_sidecar, http, with_user(cluster.url))
+        for server in cluster.primaries:
+            assert await server.client.acl_log() == []
+
+
+async def test_at_sentinels_the_user_needs_one_command(
+    start_sidecar: StartSidecar, http: aiohttp.ClientSession, cache_name: str, tmp_path: Path
+) -> None:
+    async with watched(tmp_path / "redis") as servers:
+        for sentinel in servers.sentinels:
+            await sentinel.add_user("asker", "other", "-@all +hello +auth +ping +client|setinfo +sentinel|masters")
+        rules = SIDECAR_RULES.format(prefix=f"cachedistill:{cache_name}:")
+        await servers.primary.add_user("sidecar", "secret", rules)
+        url = f"{with_user(servers.url)}?sentinel_username=asker&sentinel_password=other"
+        await works(start_sidecar, http, url)
+        assert await servers.primary.client.acl_log() == []
 
 
 FORBIDDEN = (

@@ -15,7 +15,7 @@ from redis.asyncio.cluster import RedisCluster
 from cachedistill_sidecar.app import Sidecar
 from tests.component.asking import App, connected, eventually, settled
 from tests.conftest import StartSidecar
-from tests.topologies import Server, Sharded, Watched, sharded, watched
+from tests.topologies import Server, Sharded, Watched, free_port, sharded, watched
 
 ASKED = "How do I reset my password?"
 REWORDED = "How can I reset my password?"
@@ -139,6 +139,15 @@ async def test_a_shards_replica_takes_over_entries_and_vectors(
             await lost.kill()
         await served(app, REWORDED, "similar")
         await served(app, ASKED, "stored")
+
+
+@pytest.mark.parametrize("url", ["redis+cluster://127.0.0.1:{port}", "redis+sentinel://127.0.0.1:{port}/entries"])
+async def test_where_nobody_knows_a_server_calls_are_answered_all_the_same(
+    start_sidecar: StartSidecar, http: aiohttp.ClientSession, url: str
+) -> None:
+    sidecar = await start_sidecar(redis_url=url.format(port=free_port()), cache_settings=FAR)
+    reply = await App(http, sidecar.url).chat(ASKED)
+    assert (reply.status, reply.reason) == (200, "cache_unavailable")
 
 
 async def test_a_sentinel_that_hangs_is_passed_over(

@@ -22,8 +22,8 @@ import orjson
 import yaml
 
 from cachedistill_operator.certificates.authority import Pair, issue, make_authority
-from e2e.cluster.kubectl import Kubectl
-from tests.golden import case
+from e2e.cluster.kubectl import Kubectl, KubectlError
+from tests.golden import FOLDER, case
 
 INJECT = "cachedistill.dev/inject"
 AUTHORITY = make_authority("test", datetime.now(UTC))
@@ -36,7 +36,7 @@ class Process:
         self.tls = folder / "tls"
         self.tls.mkdir()
         self.port, self._http_port = free_port(), free_port()
-        (folder / "settings.yaml").write_text((Path("tests/golden/inject/settings.yaml")).read_text("utf8"), "utf8")
+        (folder / "settings.yaml").write_text((FOLDER / "settings.yaml").read_text("utf8"), "utf8")
         command = [sys.executable, "-m", "cachedistill_operator", "--log-format", "text", "webhook"]
         command += ["--settings", str(folder / "settings.yaml"), "--tls", str(self.tls)]
         command += ["--port", str(self.port), "--http-port", str(self._http_port)]
@@ -96,12 +96,24 @@ def fresh_namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
         kubectl("delete", "namespace", name, "--wait=false")
 
 
-def leaf(authority: Pair = AUTHORITY) -> Pair:
-    return issue(authority, ["127.0.0.1"], datetime.now(UTC))
+def leaf() -> Pair:
+    """A certificate that the registered bundle knows."""
+    return issue(AUTHORITY, ["127.0.0.1"], datetime.now(UTC))
 
 
-def register(shop: Kubectl, port: int, *, name: str = "a", path: str = "/inject", policy: str = "Fail") -> None:
-    """Have pods of the namespace reviewed by whoever listens at a port of loopback."""
+SKIPPED = "there can be no sidecar"
+
+
+def register(
+    shop: Kubectl,
+    port: int,
+    *,
+    name: str = "a",
+    path: str = "/inject",
+    policy: str = "Fail",
+    sign: str = SKIPPED,
+) -> None:
+    """Have pods of the namespace reviewed by whoever listens at a port of loopback, and wait for the sign of that."""
     bundle = base64.b64encode(AUTHORITY.certificate.encode()).decode()
     webhook = {
         "name": f"{name}.cachedistill.dev",
@@ -117,11 +129,30 @@ def register(shop: Kubectl, port: int, *, name: str = "a", path: str = "/inject"
     meta = {"name": f"{name}-{shop.namespace}", "labels": {"test": shop.namespace}}
     api = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
     shop.apply({**api, "metadata": meta, "webhooks": [webhook]})
-    # The API server hears of its own configurations through a watch.
-    time.sleep(1)
+    await_sign(shop, sign)
+
+
+def await_sign(shop: Kubectl, sign: str) -> None:
+    """Until the answer to a pod that must have a sidecar, and has no route, says so.
+
+    The API server hears of its own webhook configurations through a watch. It is a dry run: no pod, no Event.
+    """
+    meta = {"name": "probe", "labels": {INJECT: "required"}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": case("plain").pod["spec"]}
+    until = time.monotonic() + 60
+    while True:
+        try:
+            told = shop("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=yaml.safe_dump(pod))
+        except KubectlError as error:
+            told = str(error)
+        if sign in told:
+            return
+        assert time.monotonic() < until, told
+        time.sleep(0.1)
 
 
 def route(shop: Kubectl, name: str = "plain") -> None:
+    """Apply the route of a golden case."""
     manifest: dict[str, Any] = dict(case(name).route or {})
     meta = {"name": manifest["metadata"]["name"], "namespace": shop.namespace}
     shop.apply({**{key: value for key, value in manifest.items() if key != "status"}, "metadata": meta})
@@ -136,11 +167,13 @@ def create(shop: Kubectl, name: str = "plain", **metadata: Any) -> dict[str, Any
 
 
 def sidecar(pod: dict[str, Any]) -> dict[str, Any] | None:
+    """The first init container, if it is ours."""
     first: dict[str, Any] = (pod["spec"].get("initContainers") or [{"name": ""}])[0]
     return first if first["name"] == "cachedistill" else None
 
 
 def free_port() -> int:
+    """One that nobody listens at now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -48,12 +48,15 @@ class Issued:
 
 
 def authority(
-    hosts: Sequence[str] | None = None, *, now: datetime | None = None, life: timedelta = 365 * DAY
+    hosts: Sequence[str] | None = None,
+    *,
+    life: timedelta = 365 * DAY,
+    key: ec.EllipticCurvePrivateKey | None = None,
 ) -> Issued:
     """A CA; with `hosts`, one that may vouch for these alone."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = _name("a public CA of the tests" if hosts is None else "interception in the tests")
-    builder = _builder(name, name, key, now or datetime.now(UTC), life)
+    builder = _builder(name, name, key, life)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_signs(), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -67,7 +70,7 @@ def leaf(issuer: Issued, *hosts: str) -> Issued:
     """A server's certificate, whether or not the issuer may vouch for it."""
     key = ec.generate_private_key(ec.SECP256R1())
     of = issuer.certificate
-    builder = _builder(_name(hosts[0]), of.subject, key, datetime.now(UTC), 30 * DAY)
+    builder = _builder(_name(hosts[0]), of.subject, key, 30 * DAY)
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
     builder = builder.add_extension(identifier, critical=False)
@@ -75,8 +78,9 @@ def leaf(issuer: Issued, *hosts: str) -> Issued:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, life: timedelta
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta
 ) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -68,6 +68,12 @@ def test_the_interception_authority_is_good_for_nothing_else(host: str, tmp_path
         shake_hands(issue(own, [host], NOW), own.certificate, host, tmp_path)
 
 
+def test_the_interception_authority_is_good_for_no_address(tmp_path: Path) -> None:
+    own = make_interception_authority("test", ["api.openai.com"], NOW)
+    with pytest.raises(ssl.SSLCertVerificationError, match="excluded subtree violation"):
+        shake_hands(issue(own, ["api.openai.com", "127.0.0.1"], NOW), own.certificate, "127.0.0.1", tmp_path)
+
+
 def test_its_constraints_are_critical_and_it_signs_no_authorities() -> None:
     own = x509.load_pem_x509_certificate(make_interception_authority("test", ["a.example"], NOW).certificate.encode())
     assert own.extensions.get_extension_for_class(x509.NameConstraints).critical

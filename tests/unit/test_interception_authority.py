@@ -103,6 +103,14 @@ def test_certificates_behind_the_issuer_are_trusted_too(tmp_path: Path) -> None:
     assert Authority.load(tmp_path, [HOST], now=NOW).certificates == new.pem + old.pem
 
 
+def test_a_ca_of_the_same_key_for_more_hosts_is_as_good_for_apps_that_know_the_one_before(tmp_path: Path) -> None:
+    """A sidecar that comes back takes the CA as it is by then; its app may have read the bundle before."""
+    before = authority([HOST])
+    after = authority([HOST, OTHER], key=before.key)
+    ca = Authority.load(after.write(tmp_path), [HOST, OTHER], now=NOW)
+    assert shaken(Handshakes(ca, frozenset({HOST, OTHER})), HOST, before.pem).version()
+
+
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "tls.key").unlink()
     with pytest.raises(AuthorityUnavailable, match=r"tls\.key: No such file"):

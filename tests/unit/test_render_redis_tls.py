@@ -60,3 +60,16 @@ def test_clients_hear_of_a_new_authority_before_something_is_shown_that_it_signe
 
 def test_a_secret_with_rubbish_in_it_is_made_good() -> None:
     assert trusted(renew({"tls.crt": "?", "tls.key": "", "ca.key": "?", "ca-issuer.crt": "x"}, NAMES, NOW), NOW)
+
+
+def test_when_both_are_due_the_authority_comes_first() -> None:
+    first = renew({}, NAMES, NOW)
+    issued = NOW + timedelta(days=1000)
+    second = renew(kept(first, NOW), NAMES, issued)
+    late = issued + timedelta(days=250)
+    third = renew(kept(second, issued), NAMES, late)
+    assert third.authority != second.authority
+    assert third.shown == second.shown
+    fourth = renew(kept(third, late), NAMES, late)
+    assert fourth.shown != second.shown
+    assert trusted(fourth, late)

@@ -17,6 +17,7 @@ from tests.upstream.server import Upstream
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.upstream", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 serves a whole cluster")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(
         "--queries", type=Path, help="JSON lines with the fields `text` (or `query`), `group` and optionally `answer`"
@@ -48,7 +49,9 @@ async def serve(given: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with Upstream(groups, answers, pace, require_key=given.require_key, port=given.port) as upstream:
+    async with Upstream(
+        groups, answers, pace, require_key=given.require_key, host=given.host, port=given.port
+    ) as upstream:
         print(upstream.url, flush=True)
         await stop.wait()
 

@@ -40,9 +40,11 @@ class Upstream:
         pace: Pace | None = None,
         *,
         require_key: bool = False,
+        host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self._meanings = Meanings(groups, answers)
+        self._host = host
         self._port = port
         self._queue = FailureQueue()
         self._journal = Journal()
@@ -83,7 +85,7 @@ class Upstream:
         server = web.Server(self._handle, request_factory=request, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        await web.TCPSite(self._runner, self._host, self._port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 

@@ -36,6 +36,7 @@ def mounts(spec: ModelRouteSpec) -> list[dict[str, Any]]:
         {"name": SCRATCH, "mountPath": "/tmp"},
         # The ServiceAccount plugin gives a token to each container that mounts nothing at this path, also to those
         # that a webhook added: it is called again after webhooks.
+        {"name": NO_TOKEN, "mountPath": TOKEN_FOLDER, "readOnly": True},
     ]
     if spec.interception.mode is Mode.TRANSPARENT:
         own.append({"name": TRUST, "mountPath": TRUST_FOLDER})

@@ -44,7 +44,7 @@ async def reconcile(key: Key, on: Ground) -> float | None:
     # First of all writes: it names the version that it is for.
     await cache_removal.keep_finalizer(cache, on)
     if not cache.status:
-        await on.statuses.write(resource, cache_status.first())
+        pass
     seen = await _look(cache, on)
     await on.statuses.write(resource, cache_status.conditions(seen), **cache_status.figures(seen, cache.status))
     return _next_look(seen)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cachedistill_operator.api.base import LabelSelector
-from cachedistill_operator.api.selector import same
+from cachedistill_operator.api.selector import matches, same
 from cachedistill_operator.inject.choice import choose
 
 Resource = dict[str, Any]
@@ -36,15 +36,21 @@ def share(
 
     `rivals` are the other routes of its namespace.
     """
-    name, own = route["metadata"]["name"], []
+    pods = list(pods)
+    older = [(rival, selector) for rival in rivals if _older(rival, route) and (selector := _selector(rival))]
+    labels = [pod["metadata"].get("labels") or {} for pod in pods]
+    # Of hundreds of routes, few want the same pods.
+    able = [rival for rival, selector in older if any(matches(selector, each) for each in labels)]
+    own = []
     lost: Counter[str] = Counter()
     for pod in pods:
-        winner = choose(pod, [route, *rivals])
-        if winner is None or winner["metadata"]["name"] == name:
+        winner = choose(pod, [route, *able])
+        if winner is None or winner is route:
             own.append(pod)
         else:
             lost[winner["metadata"]["name"]] += 1
-    twins = [rival["metadata"]["name"] for rival in rivals if _older(rival, route) and _same_selector(rival, route)]
+    mine = _selector(route)
+    twins = [rival["metadata"]["name"] for rival, selector in older if mine is not None and same(mine, selector)]
     conflicts = [Conflict(twin, None) for twin in sorted(twins)[:1]]
     conflicts += [Conflict(winner, count) for winner, count in sorted(lost.items()) if winner not in twins]
     return own, conflicts
@@ -57,8 +63,8 @@ def _older(one: Resource, other: Resource) -> bool:
     return bool(first < second)
 
 
-def _same_selector(one: Resource, other: Resource) -> bool:
+def _selector(route: Resource) -> LabelSelector | None:
     try:
-        return same(*(LabelSelector.model_validate(each["spec"]["selector"]) for each in (one, other)))
+        return LabelSelector.model_validate(route["spec"]["selector"])
     except (KeyError, ValidationError):
-        return False
+        return None

@@ -65,7 +65,7 @@ def arguments(cache: Cache, managed: ManagedRedis, *, persistent: bool) -> list[
         "--protected-mode": "no",
         # The append-only file alone: what was written up to a second before a crash is there after it.
         "--save": "",
-        "--appendonly": "yes",
+        "--appendonly": "yes" if persistent else "no",
         # The ledger and the registry of indexes have no time to live: they must not be evicted, entries may.
         "--maxmemory-policy": "volatile-lfu",
     }

@@ -51,9 +51,14 @@ class Index:
         asking = self._asking.get(namespace)
         if asking is None:
             asking = asyncio.create_task(self._client.list(API_VERSION, model_route.KIND, namespace))
-            asking.add_done_callback(lambda _: self._asking.pop(namespace, None))
+            asking.add_done_callback(lambda task: self._asked(namespace, task))
             self._asking[namespace] = asking
         return await asyncio.shield(asking)
+
+    def _asked(self, namespace: str, asking: asyncio.Task[list[dict[str, Any]]]) -> None:
+        del self._asking[namespace]
+        if not asking.cancelled():
+            asking.exception()  # Looked at: those who asked may all have given up.
 
     async def live_labels(self, namespace: str) -> dict[str, str]:
         """The namespace's labels, asked for now. Raises ApiError."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
 
 from redis.asyncio import Redis
-from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline, RedisCluster
+from redis.asyncio.connection import ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, RedisClusterException
 
+from cachedistill_sidecar.cache.tls import PrimaryTlsConnection, TlsConnection
 from cachedistill_sidecar.redis_url import RedisUrl, Topology
 
 _CONNECT_SECONDS = 0.1
@@ -25,6 +28,21 @@ Command: TypeAlias = tuple[str | float, ...]
 """A command and its arguments."""
 
 
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    """The client's own errors about Clusters are no RedisError, but a Cluster that can't be asked is one."""
+    try:
+        yield
+    except RedisClusterException as error:
+        raise ConnectionError(str(error)) from error
+
+
+class _Pipeline(ClusterPipeline):
+    async def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> list[Any]:
+        with _redis_errors():
+            return await super().execute(raise_on_error, allow_redirections)
+
+
 class Cluster(RedisCluster):
     """A Cluster's client. What isn't about one key goes where `home` is: there is the vector index of the cache.
 
@@ -35,6 +53,10 @@ class Cluster(RedisCluster):
     def __init__(self, home: str, **options: Any) -> None:
         super().__init__(**options)
         self._home = home
+        if options.get("ssl"):
+            self.nodes_manager.connection_kwargs["connection_class"] = TlsConnection
+            for node in self.nodes_manager.startup_nodes.values():
+                node.connection_class = TlsConnection
 
     def get_default_node(self) -> ClusterNode:
         """The shard of `home`; whichever the client chose while it knows no shard yet. RedisVL asks this one."""
@@ -45,6 +67,20 @@ class Cluster(RedisCluster):
     def get_random_node(self) -> ClusterNode:
         """The same: RedisVL asks any node for an index, and only this one has it."""
         return self.get_default_node()
+
+    async def initialize(self, *given: Any, **options: Any) -> RedisCluster:
+        """Learn which nodes there are. Raises RedisError."""
+        with _redis_errors():
+            return await super().initialize(*given, **options)
+
+    async def execute_command(self, *command: Any, **options: Any) -> Any:
+        """What a command answers. Raises RedisError."""
+        with _redis_errors():
+            return await super().execute_command(*command, **options)
+
+    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> ClusterPipeline:
+        """Commands that go together, without being a transaction."""
+        return _Pipeline(self)  # type: ignore[abstract]
 
     async def ping(self, **_: Any) -> bool:
         """Whether every shard is there; a replica that is away doesn't matter."""
@@ -67,7 +103,8 @@ def connect(url: RedisUrl, ca_file: str | None, home: str) -> Client:
     if ca_file is not None:
         options["ssl_ca_certs"] = ca_file
     if url.topology is Topology.SERVER:
-        return Redis.from_pool(ConnectionPool.from_url(url.text, **options))
+        pool: ConnectionPool = ConnectionPool.from_url(url.text, **options)
+        return Redis.from_pool(_tls(pool, TlsConnection) if url.tls else pool)
     if url.tls:
         options["ssl"] = True
     user = {"username": url.username, "password": url.password}
@@ -77,7 +114,17 @@ def connect(url: RedisUrl, ca_file: str | None, home: str) -> Client:
         return Cluster(home, startup_nodes=nodes, protocol=2, socket_timeout=_HUNG_SECONDS, **user, **options)
     asking = {"username": url.sentinel_username, "password": url.sentinel_password, "socket_timeout": _CONNECT_SECONDS}
     sentinel = Sentinel(url.nodes, sentinel_kwargs=options | asking, **user, **options)  # type: ignore[no-untyped-call]
-    return cast(Redis, sentinel.master_for(url.service, db=url.database))
+    primary: Redis = sentinel.master_for(url.service, db=url.database)
+    if url.tls:
+        _tls(primary.connection_pool, PrimaryTlsConnection)
+        for each in sentinel.sentinels:
+            _tls(each.connection_pool, TlsConnection)
+    return primary
+
+
+def _tls(pool: ConnectionPool, connection: type[SSLConnection]) -> ConnectionPool:
+    pool.connection_class = connection
+    return pool
 
 
 def patience(url: RedisUrl) -> float:

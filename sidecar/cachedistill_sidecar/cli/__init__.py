@@ -34,5 +34,6 @@ def main() -> None:
         if missing.name is None or missing.name.startswith("cachedistill"):
             raise
         extra = "operator" if missing.name.partition(".")[0] in ("kubernetes", "yaml") else "local"
-        click.echo(f"Error: this needs the package {missing.name}: run `pip install 'cachedistill[{extra}]'`.", err=True)
+        command = f"pip install 'cachedistill[{extra}]'"
+        click.echo(f"Error: this needs the package {missing.name}: run `{command}`.", err=True)
         raise SystemExit(1) from None

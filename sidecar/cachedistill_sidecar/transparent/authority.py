@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,18 +36,22 @@ class Leaf:
 
 
 class Authority:
-    """Issues certificates. `certificates` is what apps are to trust, PEM: the issuer first, then any others."""
+    """Issues certificates. `certificates` is what apps are to trust, PEM: the issuer first, then any others.
 
-    def __init__(self, certificates: list[x509.Certificate], key: _Key) -> None:
+    `fingerprint` is the digest of tls.crt as it stands in the Secret, for comparing with what the operator tells.
+    """
+
+    def __init__(self, certificates: list[x509.Certificate], key: _Key, fingerprint: str) -> None:
         self._certificate, self._key = certificates[0], key
         self.certificates = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
-        self.sha256 = self._certificate.fingerprint(hashes.SHA256()).hex()
+        self.fingerprint = fingerprint
 
     @classmethod
     def load(cls, folder: Path, hosts: Iterable[str], *, now: datetime) -> Self:
         """Reads tls.crt and tls.key. Raises AuthorityUnavailable, also when a client would refuse a leaf for a host."""
         try:
-            certificates = x509.load_pem_x509_certificates((folder / "tls.crt").read_bytes())
+            text = (folder / "tls.crt").read_bytes()
+            certificates = x509.load_pem_x509_certificates(text)
             key = serialization.load_pem_private_key((folder / "tls.key").read_bytes(), password=None)
         except OSError as error:
             raise AuthorityUnavailable(f"{error.filename}: {error.strerror}") from error
@@ -59,7 +64,7 @@ class Authority:
             raise AuthorityUnavailable(f"{folder}: tls.crt is not valid at this time")
         if refused := [host for host in hosts if not _permits(issuer, host)]:
             raise AuthorityUnavailable(f"{folder}: tls.crt is no CA whose name constraints permit {', '.join(refused)}")
-        return cls(certificates, key)
+        return cls(certificates, key, f"sha256:{hashlib.sha256(text).hexdigest()}")
 
     def leaf(self, host: str, *, now: datetime) -> Leaf:
         """A certificate for one host, of `LEAF_LIFE` or as long as the CA's; due anew after half of it."""

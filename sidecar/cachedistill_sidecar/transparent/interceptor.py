@@ -49,8 +49,8 @@ class Interceptor:
 
     def state(self) -> dict[str, Any]:
         """What `/readyz?verbose` tells."""
-        authority = None if self._authority is None else self._authority.sha256
-        return {"hosts": sorted(self._settings.hosts), "ca_sha256": authority, "problem": self.problem}
+        authority = None if self._authority is None else self._authority.fingerprint
+        return {"hosts": sorted(self._settings.hosts), "ca": authority, "problem": self.problem}
 
     def _prepare(self) -> Authority:
         authority = Authority.load(self._settings.authority, self._settings.hosts, now=utc_now())

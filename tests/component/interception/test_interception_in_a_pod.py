@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 
@@ -176,4 +177,5 @@ def test_the_admin_port_tells_what_is_intercepted(intercepted: Pod) -> None:
     state = orjson.loads(said(intercepted.run("curl", "-s", f"{ADMIN}/readyz?verbose")))
     assert state["interception"]["hosts"] == ["api.anthropic.com", "api.mistral.ai", "api.openai.com"]
     assert state["interception"]["problem"] is None
-    assert len(state["interception"]["ca_sha256"]) == 64
+    certificate = (intercepted.folder / "authority" / "tls.crt").read_bytes()
+    assert state["interception"]["ca"] == f"sha256:{hashlib.sha256(certificate).hexdigest()}"

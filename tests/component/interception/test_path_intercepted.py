@@ -242,7 +242,7 @@ async def test_apps_are_started_only_when_the_ca_is_there_and_their_bundle_writt
         await eventually(lambda: "tls.crt" in str(sidecar.unready))
         reply = await admin.call("GET", "/readyz")
         assert (reply.status, b"tls.crt: No such file" in reply.body) == (503, True)
-        assert (await admin.call("GET", "/readyz?verbose")).json["interception"]["ca_sha256"] is None
+        assert (await admin.call("GET", "/readyz?verbose")).json["interception"]["ca"] is None
         assert (await admin.call("GET", "/healthz")).status == 200
         assert not interception.bundle.exists()
         for file in ("tls.key", "tls.crt"):

@@ -1,0 +1,150 @@
+"""The first day: resources, a labelled Deployment, and answers that cost less and less."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from e2e.scenarios import manifests
+from e2e.scenarios.release import Release
+from e2e.scenarios.town import NewTown, Town, until
+
+RETURN = "How do I return a damaged parcel?"
+RETURN_OTHERWISE = "How can I return a damaged parcel?"
+
+
+@pytest.fixture(scope="module")
+def shop(release: Release, new_town: NewTown) -> Town:
+    """A shop with a managed cache that keeps its data, and one injected app."""
+    town = new_town("shop")
+    images = release.images
+    town.put(
+        *manifests.provider(images["app"]),
+        *manifests.collector(images["collector"]),
+        manifests.cache(redis={"managed": {"storage": "100Mi"}}),
+        manifests.route(
+            use=manifests.using(), telemetry={"endpoint": f"http://collector.{town.name}:4318", "detail": True}
+        ),
+    )
+    town.ready("semanticcache", "support")
+    town.put(manifests.app(images["app"]))
+    town.rolled_out("provider", "collector", "chat")
+    return town
+
+
+def test_a_question_is_answered_by_the_fallback_then_exactly_then_by_meaning(shop: Town) -> None:
+    first, second = shop.ask(RETURN, RETURN, options=("--pause", "1"))
+    third = shop.ask(RETURN_OTHERWISE)[0]
+    assert [each["decision"] for each in (first, second, third)] == ["fallback", "exact_hit", "semantic_hit"]
+    assert first["answer"] == second["answer"] == third["answer"]
+
+
+def test_anthropic_and_streams_go_the_same_way(shop: Town) -> None:
+    options = ("--sdk", "anthropic", "--stream", "--pause", "1")
+    first, second = shop.ask(
+        "When does the shop open on Sundays?", "When does the shop open on Sundays?", options=options
+    )
+    assert [first["decision"], second["decision"]] == ["fallback", "exact_hit"]
+    assert first["answer"] == second["answer"] != ""
+
+
+def test_the_trace_of_an_answer_is_at_the_collector(shop: Town) -> None:
+    trace = shop.ask(RETURN)[0]["trace"]
+
+    def seen() -> bool:
+        told = shop.kubectl("logs", "deployment/collector")
+        return f"Trace ID       : {trace}" in told and "cachedistill.decision: Str(exact_hit)" in told
+
+    until(seen, lambda: shop.kubectl("logs", "deployment/collector", "--tail=60"))
+
+
+def test_the_status_and_the_columns_tell_what_was_saved(shop: Town) -> None:
+    shop.ask(RETURN)
+    until(
+        lambda: shop.kubectl.get("modelroute", "chat")["status"].get("saved"),
+        lambda: shop.kubectl("get", "mroute", "chat", "-o", "yaml"),
+    )
+    head, row = (line.split() for line in shop.kubectl("get", "mroute").splitlines())
+    told = dict(zip(head, row, strict=False))
+    assert (told["NAME"], told["READY"], told["PODS"]) == ("chat", "True", "1")
+    assert int(told["LOCAL"]) > 0
+    status = shop.kubectl.get("modelroute", "chat")["status"]
+    assert float(status["saved"]["cost"]) > 0
+    assert status["decisionsPermille"]["exact"] > 0
+    until(lambda: shop.kubectl.get("semanticcache", "support")["status"].get("entries", 0) >= 2)
+    head, row = (line.split() for line in shop.kubectl("get", "semcache").splitlines())
+    assert dict(zip(head, row, strict=False))["READY"] == "True"
+
+
+def test_the_sidecar_runs_restricted_and_without_a_token(shop: Town) -> None:
+    pod = shop.pod("chat")
+    sidecar = pod["spec"]["initContainers"][0]
+    assert sidecar["restartPolicy"] == "Always"
+    assert sidecar["securityContext"]["readOnlyRootFilesystem"] is True
+    look = "import os; print(os.listdir('/var/run/secrets/kubernetes.io/serviceaccount'))"
+    told = shop.kubectl("exec", pod["metadata"]["name"], "-c", "cachedistill", "--", "python3", "-c", look)
+    assert "token" not in told
+
+
+def test_entries_survive_redis_and_a_sidecar_that_is_killed_comes_back_alone(shop: Town) -> None:
+    question = "Do you ship to the islands?"
+    assert shop.decisions(question) == ["fallback"]
+    until(lambda: shop.decisions(question) == ["exact_hit"])
+    shop.kubectl("delete", "pod", "support-redis-0", "--wait=true")
+    shop.rolled_out("support-redis", kind="statefulset")
+    pod = shop.pod("chat")
+    kill = "import os, signal; os.kill(1, signal.SIGTERM)"
+    shop.kubectl("exec", pod["metadata"]["name"], "-c", "cachedistill", "--", "python3", "-c", kill)
+
+    def restarted() -> bool:
+        status = shop.pod("chat")["status"]["initContainerStatuses"][0]
+        return bool(status["restartCount"] == 1 and status["ready"])
+
+    until(restarted)
+    # The near cache went with the process: what answers now has come through Redis' restart.
+    until(lambda: shop.decisions(question) == ["exact_hit"])
+    assert shop.pod("chat")["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_redis_that_goes_under_load_costs_no_call(shop: Town) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        options = ("--seconds", "8", "--pause", "0.05")
+        asking = pool.submit(shop.ask, RETURN, "What is new?", options=options)
+        until(lambda: shop.calls() > 0)
+        shop.kubectl("delete", "pod", "support-redis-0", "--grace-period=0", "--force")
+        told = asking.result()
+    assert len(told) > 20
+    assert [each for each in told if "error" in each] == []
+
+
+def test_a_changed_route_is_live_without_a_restart(shop: Town) -> None:
+    before = shop.pod("chat")
+    question = "Is there a discount for students?"
+    shop.kubectl("patch", "mroute", "chat", "--type=json", "-p", '[{"op":"remove","path":"/spec/rules/0/cache"}]')
+    until(lambda: shop.ask(question)[0]["reason"] not in ("cold", "exact", None))
+    assert shop.decisions(question, question) == ["fallback", "fallback"]
+    patch = [{"op": "add", "path": "/spec/rules/0/cache", "value": manifests.using()}]
+    shop.kubectl("patch", "mroute", "chat", "--type=json", "-p", json.dumps(patch))
+    until(lambda: shop.decisions(question) == ["exact_hit"])
+    after = shop.pod("chat")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert (
+        after["status"]["initContainerStatuses"][0]["restartCount"]
+        == before["status"]["initContainerStatuses"][0]["restartCount"]
+    )
+
+
+def test_a_job_with_a_sidecar_ends(shop: Town, release: Release) -> None:
+    command = ["python", "-m", "e2e.apps.ask", RETURN]
+    made = manifests.job(release.images["app"], "nightly", command)
+    made["spec"]["template"]["metadata"]["labels"]["app"] = "chat"
+    shop.put(made)
+    until(
+        lambda: shop.kubectl.get("job", "nightly")["status"].get("succeeded") == 1,
+        lambda: shop.kubectl("describe", "job", "nightly"),
+    )
+    assert '"decision": "' in shop.kubectl("logs", "job/nightly", "-c", "app")
+    shop.kubectl("delete", "job", "nightly", "--wait=true")
