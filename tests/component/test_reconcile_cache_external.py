@@ -73,6 +73,18 @@ async def test_when_nothing_changes_nothing_is_written(stage: CacheStage, redis:
     assert stage.writes() == []
 
 
+async def test_a_watch_that_is_behind_does_not_take_a_status_back(
+    stage: CacheStage, redis: Redis, running: Server
+) -> None:
+    await ready(stage, redis, running)
+    await stage.see()
+    support = key(cache(namespace=stage.namespace))
+    del stage.on.watched.caches[support]["status"]
+    stage.writes()
+    await semantic_cache.reconcile(support, stage.on)
+    assert stage.writes() == []
+
+
 async def test_figures_come_from_redis(stage: CacheStage, redis: Redis, running: Server) -> None:
     await stage.put(route(rules=[rule(cache="support")]))
     for number in range(3):
@@ -157,7 +169,7 @@ async def test_without_a_query_engine_there_are_exact_hits_only_and_no_job(stage
 async def test_a_spec_of_another_version_is_told(stage: CacheStage) -> None:
     made = await stage.put(cache(**external()))
     await stage.see()
-    stage.on.watched.caches[key(made)]["spec"]["colour"] = "red"
+    stage.on.watched.caches[key(made)] |= {"spec": made["spec"] | {"colour": "red"}, "status": {}}
     await semantic_cache.reconcile(key(made), stage.on)
     assert (await stage.conditions())["Stalled"] == ("True", "InvalidSpec")
     assert "spec.colour" in await stage.message("Ready")

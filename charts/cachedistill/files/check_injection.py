@@ -79,7 +79,7 @@ def remove(custom: client.CustomObjectsApi, namespace: str) -> None:
 def main() -> int:
     """Say what came of it."""
     namespace = os.environ["TEST_NAMESPACE"]
-    config.load_config()  # type: ignore[no-untyped-call]
+    config.load_config()
     if check(namespace):
         print(f"A pod in {namespace} that asks for a sidecar gets one.")
         return 0

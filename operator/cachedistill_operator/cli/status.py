@@ -67,7 +67,7 @@ async def _settings(client: Client) -> Settings | None:
 
     from cachedistill_operator.settings import Settings
 
-    for each in await client.list("v1", "ConfigMap", labels="app.kubernetes.io/name=cachedistill"):
+    for each in await client.list("v1", "ConfigMap", labels="app.kubernetes.io/part-of=cachedistill"):
         try:
             return Settings.model_validate(yaml.safe_load(each.get("data", {}).get("settings.yaml", "")))
         except ValidationError:

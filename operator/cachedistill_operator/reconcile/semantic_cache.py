@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError
 
 from cachedistill_operator.api.cache_reasons import CacheReason
-from cachedistill_operator.api.group import Key
+from cachedistill_operator.api.group import API_VERSION, Key
+from cachedistill_operator.api.semantic_cache import KIND
 from cachedistill_operator.reconcile import cache_removal, redis_external, redis_figures, redis_index, redis_managed
 from cachedistill_operator.reconcile.ground import Ground
 from cachedistill_operator.reconcile.named_secrets import ensure, patiently
@@ -31,6 +32,9 @@ async def reconcile(key: Key, on: Ground) -> float | None:
     Raises ApiError.
     """
     resource = on.watched.caches.get(key)
+    if resource is not None and "status" not in resource:
+        # The watch may be behind, and then a first status would take the place of a better one.
+        resource = await on.client.get(API_VERSION, KIND, key.name, key.namespace)
     if resource is None:
         await cache_removal.farewell(key, on)
         return None
@@ -44,7 +48,7 @@ async def reconcile(key: Key, on: Ground) -> float | None:
     # First of all writes: it names the version that it is for.
     await cache_removal.keep_finalizer(cache, on)
     if not cache.status:
-        pass
+        await on.statuses.write(resource, cache_status.first())
     seen = await _look(cache, on)
     await on.statuses.write(resource, cache_status.conditions(seen), **cache_status.figures(seen, cache.status))
     return _next_look(seen)

@@ -45,6 +45,7 @@ class Report:
                 self._worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._worker
+        await self.send()
 
     async def send(self) -> None:
         """Report what is new, if Redis is there."""
