@@ -4,19 +4,30 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# pytest is silent while fixtures work: what takes minutes on a new machine is made before, and says so.
+BUILD := $(BIN)/python -m e2e.prepare &&
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench lock clean
+.PHONY: help demo test e2e cluster-up cluster-down lint format docs bench lock clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## set up what is needed, replay real queries, and show the decisions
 	@$(BIN)/python -m examples.demo $(ARGS)
 
 test: $(READY) ## set up what is needed, and run all tests (ARGS= for pytest)
-	@echo "== tests: a real Redis with the query engine, real ONNX models, the official SDKs"
-	@$(BIN)/python -m pytest $(ARGS)
+	@echo "== tests: a real Redis with the query engine, real ONNX models, the official SDKs, a real cluster"
+	@$(if $(ARGS),,$(BUILD)) $(BIN)/python -m pytest -rs $(ARGS)
+
+e2e: $(READY) ## run the tests in a real cluster: its own, or that of KUBECONFIG
+	@$(BUILD) $(BIN)/python -m pytest -rs e2e $(ARGS)
+
+cluster-up: $(READY) ## start a real cluster of this machine's own (root), with all images in it
+	@$(BIN)/python -m e2e.cluster up
+
+cluster-down: $(READY) ## take it down, without a trace
+	@$(BIN)/python -m e2e.cluster down
 
 lint: $(READY) ## style, types, import rules, and whether generated files are up to date
 	@echo "== ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -40,6 +51,12 @@ lock: $(READY) ## resolve the dependencies anew, with hashes and without URLs
 		$(BIN)/uv pip compile -q pyproject.toml --extra $$extra --universal --generate-hashes --upgrade \
 			--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
 			-o requirements/$$extra.txt || exit 1; \
+	done
+	@for input in requirements/go requirements/build e2e/images/app/requirements; do \
+		echo "== $$input.txt"; \
+		$(BIN)/uv pip compile -q $$input.in --constraint requirements/dev.txt --universal --python-version 3.11 \
+			--generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-annotate \
+			--custom-compile-command "make lock" -o $$input.txt || exit 1; \
 	done
 
 clean: ## remove the environment and all caches of this folder

@@ -23,9 +23,15 @@ service:
 SPAN = {"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "a span", "kind": 1}
 SPAN |= {"startTimeUnixNano": "1", "endTimeUnixNano": "2"}
 SEND = """
-import sys, urllib.request
+import sys, time, urllib.request
 kind = {"content-type": "application/json"}
-urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:4318/v1/traces", sys.argv[1].encode(), kind))
+request = urllib.request.Request("http://127.0.0.1:4318/v1/traces", sys.argv[1].encode(), kind)
+for attempt in range(100):
+    try:
+        sys.exit(urllib.request.urlopen(request).status != 200)
+    except OSError:  # the collector is starting
+        time.sleep(0.3)
+sys.exit("no collector")
 """
 
 

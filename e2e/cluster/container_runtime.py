@@ -8,7 +8,8 @@ from pathlib import Path
 from e2e.cluster import network
 from e2e.cluster.enclosure import Enclosure
 from e2e.cluster.process import Processes, until
-from e2e.images.build import Built
+from e2e.images.base import REGISTRY
+from e2e.images.build import Built, kept
 from e2e.machine import command
 
 _CONFIGURATION = """\
@@ -68,17 +69,18 @@ class ContainerRuntime:
         processes.start("containerd", [command("containerd"), "--config", self.folder / "config.toml"])
         until("containerd", lambda: bool(self._ctr("version")), explain=lambda: processes.tail("containerd"))
 
+        # Now no pod runs that could miss one of an earlier build.
+        if outdated := self._known() - kept():
+            self._ctr("images", "rm", *outdated)
         self.bring(self.pause)
 
     def bring(self, image: Built) -> None:
-        """Import an image unless it's there; another of the same name but with another tag has had its time."""
-        known = self._ctr("images", "ls", "-q").split()
-        if image.name in known:
-            return
-        repository = image.name.rpartition(":")[0] + ":"
-        if outdated := [name for name in known if name.startswith(repository)]:
-            self._ctr("images", "rm", *outdated)
-        self._ctr("images", "import", str(image.archive))
+        """Import an image unless it's there."""
+        if image.name not in self._known():
+            self._ctr("images", "import", str(image.archive))
+
+    def _known(self) -> set[str]:
+        return {name for name in self._ctr("images", "ls", "-q").split() if name.startswith(f"{REGISTRY}/")}
 
     def _ctr(self, *arguments: str) -> str:
         return self.enclosure.run(command("ctr"), "-a", self.socket, "-n", _NAMESPACE, *arguments)

@@ -10,6 +10,8 @@ from pathlib import Path
 from e2e.images.buildah import Buildah, ImageError
 from e2e.machine import command
 
+REGISTRY = "cachedistill.test"
+"""What all names begin with. No such registry exists: nothing can be pulled by mistake."""
 _SUITE = "bookworm"
 # The last three are what the modules of the tests' Redis are linked with.
 _PACKAGES = ("ca-certificates", "python3", "python3-venv", "libgomp1", "libssl3", "libstdc++6")
@@ -20,7 +22,7 @@ _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/us
 def base(buildah: Buildah) -> str:
     """Its name; made at the first call, in half a minute. Raises ImageError."""
     recipe = "\n".join((_SUITE, *_PACKAGES, *_LEFT_OUT))
-    name = f"cachedistill.test/base:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    name = f"{REGISTRY}/base:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if not buildah.has(name):
         print("== image base: Debian with Python, about 40 s, once", flush=True)
         with tempfile.TemporaryDirectory(dir=buildah.folder) as folder:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from e2e import machine
-from e2e.images.base import base
+from e2e.images.base import REGISTRY, base
 from e2e.images.buildah import Buildah
 from e2e.images.catalogue import IMAGES
 
@@ -39,6 +39,12 @@ def built(image: str) -> Built:
     return Built(name, archive)
 
 
+def kept() -> set[str]:
+    """The names of the images that have archives: an older image's archive goes when a newer one is built."""
+    archives = (machine.home() / "images").glob("*.tar")
+    return {f"{REGISTRY}/{archive.stem.replace('-', ':')}" for archive in archives}
+
+
 def _build(buildah: Buildah, image: str, name: str, base_name: str, archive: Path) -> None:
     print(f"== image {image}", flush=True)
     started = time.monotonic()
@@ -46,7 +52,7 @@ def _build(buildah: Buildah, image: str, name: str, base_name: str, archive: Pat
     buildah.build(name, recipe.dockerfile, recipe.find_context(), {"BASE": base_name})
     for earlier in archive.parent.glob(f"{image}-*.tar"):
         earlier.unlink()
-        buildah.forget(f"cachedistill.test/{earlier.stem.replace('-', ':')}")
+        buildah.forget(f"{REGISTRY}/{earlier.stem.replace('-', ':')}")
     buildah.archive(name, archive)
     print(f"   {time.monotonic() - started:.0f} s, {archive.stat().st_size / 1e6:.0f} MB", flush=True)
 

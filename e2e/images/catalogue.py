@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.binaries import tool
+from e2e.images.base import REGISTRY
 
 REPOSITORY = Path(__file__).parents[2]
 _IGNORED = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
@@ -23,12 +24,12 @@ class Image:
     find_context: Callable[[], Path]
 
     def tag(self, base: str) -> str:
-        """cachedistill.test/NAME:DIGEST, where the digest is one over all that goes in."""
+        """REGISTRY/NAME:DIGEST, where the digest is one over all that goes in."""
         digest = hashlib.sha256(base.encode() + self.dockerfile.read_bytes())
         context = self.find_context()
         for path in self._files(context):
             digest.update(str(path.relative_to(context)).encode() + b"\0" + path.read_bytes() + b"\0")
-        return f"cachedistill.test/{self.name}:{digest.hexdigest()[:12]}"
+        return f"{REGISTRY}/{self.name}:{digest.hexdigest()[:12]}"
 
     def _files(self, context: Path) -> Iterator[Path]:
         for entry in self.inputs:

@@ -19,7 +19,7 @@ PROVIDER_PORT = 8000
 
 def provider(image: str, name: str = "provider", *options: str) -> list[Manifest]:
     """The emulated provider, behind a Service of the same name."""
-    command = ["python", "-m", "tests.upstream", "--port", str(PROVIDER_PORT), *options]
+    command = ["python", "-m", "tests.upstream", "--host", "0.0.0.0", "--port", str(PROVIDER_PORT), *options]
     container = {
         **_container(name, image, command),
         "readinessProbe": {"tcpSocket": {"port": PROVIDER_PORT}, "periodSeconds": 1},

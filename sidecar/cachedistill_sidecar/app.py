@@ -174,11 +174,7 @@ class Sidecar:
     async def _listen_at(self, host: str, port: int, pipeline: Pipeline, tls: ssl.SSLContext | None = None) -> None:
         runner = web.ServerRunner(DataServer(pipeline), shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls).start()
-        except OSError:
-            await runner.cleanup()
-            raise
+        await web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls).start()
         self._runners.append(runner)
 
     def _fallback_client(self) -> FallbackClient:

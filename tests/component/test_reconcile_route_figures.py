@@ -68,7 +68,10 @@ async def test_figures_are_looked_at_again_soon_while_they_change_and_are_writte
 
 
 async def test_a_new_route_is_looked_at_soon_even_before_its_first_request(stage: Stage, ledger: Redis) -> None:
-    assert await stage.settle() == FIGURES_SECONDS
+    await stage.settle()
+    assert await stage.look() == FIGURES_SECONDS
+    stage.clock[0] = NEW + timedelta(minutes=1)
+    assert await stage.look() is None
 
 
 async def test_figures_stay_while_redis_is_away(stage: Stage, ledger: Redis) -> None:

@@ -119,3 +119,14 @@ async def test_the_ca_goes_when_no_route_is_transparent_any_more(stage: Stage) -
     await stage.settle()
     assert await stage.admin.get("v1", "Secret", INTERCEPTION_CA_SECRET, stage.namespace) is None
     assert "interceptionCa" not in await stage.status()
+
+
+async def test_a_new_ca_has_the_key_and_the_name_of_the_one_before(stage: Stage) -> None:
+    await stage.put(transparent("chat", "api.openai.com"))
+    await stage.settle()
+    first = x509.load_pem_x509_certificate((await certificate(stage)).encode())
+    await stage.put(transparent("chat", "api.openai.com", "api.anthropic.com"))
+    await stage.settle()
+    second = x509.load_pem_x509_certificate((await certificate(stage)).encode())
+    assert first.serial_number != second.serial_number
+    assert (first.subject, first.public_key()) == (second.subject, second.public_key())

@@ -147,9 +147,17 @@ async def test_pods_that_nobody_asked_for_are_left_alone(stage: Stage) -> None:
 ROLLED_OUT = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
 
 
-@pytest.mark.parametrize("missing", ["availableReplicas", "updatedReplicas"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param({"availableReplicas": 0}, id="none answers"),
+        pytest.param({"updatedReplicas": 0}, id="none is new"),
+        pytest.param({"replicas": 2}, id="one of before is left"),
+        pytest.param({"observedGeneration": 0}, id="its change was not seen yet"),
+    ],
+)
 async def test_a_restart_waits_for_a_webhook_that_runs_and_is_as_new_as_the_controller(
-    stage: Stage, missing: str
+    stage: Stage, state: dict[str, int]
 ) -> None:
     # Not one that Kubernetes' controllers would look after: paused, and what it is like is said here.
     labels = {"app": "webhook"}
@@ -159,7 +167,7 @@ async def test_a_restart_waits_for_a_webhook_that_runs_and_is_as_new_as_the_cont
     await stage.put(workload("Deployment", "chat", template(pod())))
     await started(stage)
     await stage.put(route("chat"))
-    behind = ROLLED_OUT | {missing: 0}
+    behind = ROLLED_OUT | state
     real_get = stage.on.client.get
 
     async def get(api_version: str, kind: str, name: str, namespace: str | None = None) -> Resource | None:

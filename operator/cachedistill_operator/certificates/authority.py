@@ -30,23 +30,29 @@ class Pair:
 
 def make_authority(name: str, now: datetime, life: timedelta = AUTHORITY_LIFE) -> Pair:
     """A root that signs end certificates only."""
-    return _root(name, now, life, ())
+    return _root(name, now, life, (), None)
 
 
 def make_interception_authority(
-    name: str, hosts: Iterable[str], now: datetime, life: timedelta = AUTHORITY_LIFE
+    name: str,
+    hosts: Iterable[str],
+    now: datetime,
+    life: timedelta = AUTHORITY_LIFE,
+    *,
+    before: Pair | None = None,
 ) -> Pair:
     """A root that is good for the named hosts, and what is below them, alone (critical name constraints).
 
     Whoever trusts it for these trusts it for no others: OpenSSL, GnuTLS, Go and Node all refuse. It vouches for no
-    addresses either. Raises ValueError without hosts: it would be good for everything.
+    addresses either. With the key of the one `before`, and its name, apps that trust that one go on trusting what is
+    signed now. Raises ValueError without hosts: it would be good for everything.
     """
     permitted = [x509.DNSName(host) for host in sorted(set(hosts))]
     if not permitted:
         raise ValueError("hosts: at least one must be named")
     everywhere = [x509.IPAddress(ip_network(text)) for text in ("0.0.0.0/0", "::/0")]
     constraints = x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=everywhere)
-    return _root(name, now, life, [constraints])
+    return _root(name, now, life, [constraints], _key(before) if before is not None else None)
 
 
 def issue(authority: Pair, names: Iterable[str], now: datetime, life: timedelta = LEAF_LIFE) -> Pair:
@@ -121,8 +127,22 @@ def bundle(certificates: Iterable[str], now: datetime) -> str:
     return "".join(dict.fromkeys(alive))
 
 
-def _root(name: str, now: datetime, life: timedelta, constraints: Iterable[x509.NameConstraints]) -> Pair:
-    key = ec.generate_private_key(ec.SECP256R1())
+def _key(pair: Pair) -> ec.EllipticCurvePrivateKey | None:
+    try:
+        key = load_pem_private_key(pair.key.encode(), None)
+    except (TypeError, ValueError):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
+
+
+def _root(
+    name: str,
+    now: datetime,
+    life: timedelta,
+    constraints: Iterable[x509.NameConstraints],
+    key: ec.EllipticCurvePrivateKey | None,
+) -> Pair:
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     builder = _builder(name[:64], subject, key, now, now + life)
     extensions: list[tuple[x509.ExtensionType, bool]] = [

@@ -30,7 +30,8 @@ _locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 async def ensure(on: Ground, namespace: str) -> str:
     """The fingerprint of the namespace's CA, which is good for all hosts that its Transparent routes name.
 
-    A new one is made when hosts are added and when two thirds of its life are over; the other Transparent routes are
+    A new one is made when hosts are added and when two thirds of its life are over, of the same key, so that apps that
+    trust the one before go on; the other Transparent routes are
     then looked at again, since their pods need it too. It goes with the last such route. Raises ApiError.
     """
     lock = _locks.setdefault(namespace, asyncio.Lock())
@@ -40,7 +41,7 @@ async def ensure(on: Ground, namespace: str) -> str:
         hosts = frozenset(host for _, interception in routes for host in interception.hosts)
         pair = known = _pair(live)
         if pair is None or not _suits(pair, hosts, on.now()):
-            pair = make_interception_authority(f"cachedistill {namespace}", hosts, on.now())
+            pair = make_interception_authority(f"cachedistill {namespace}", hosts, on.now(), before=known)
         manifest = _secret(namespace, [route for route, _ in routes], pair)
         if pair is not known or _owners(live) != _owners(manifest):
             await patiently(lambda: on.client.apply(manifest))

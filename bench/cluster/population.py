@@ -1,0 +1,114 @@
+"""A cluster's worth of ModelRoutes and injected pods."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+
+from bench.cluster.api import Admin, Resource
+from cachedistill_operator.api.group import API_VERSION, INJECT_LABEL, ROUTE_LABEL
+
+CACHE = "support"
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """So many namespaces, with a SemanticCache each; so many ModelRoutes and pods, spread over them."""
+
+    namespaces: int
+    routes: int
+    pods: int
+
+    @property
+    def names(self) -> list[str]:
+        """The namespaces."""
+        return [f"team-{number}" for number in range(self.namespaces)]
+
+    def route(self, number: int) -> Resource:
+        """The ModelRoute of that number."""
+        return route(f"route-{number}", f"team-{number % self.namespaces}")
+
+    def pod(self, number: int) -> Resource:
+        """A pod of the route that is its turn."""
+        of = self.route(number % self.routes)["metadata"]
+        return pod(f"pod-{number}", of["namespace"], of["name"])
+
+
+def route(name: str, namespace: str, **spec: object) -> Resource:
+    """A ModelRoute for pods with the label app=NAME."""
+    rule = {"name": "all", "cache": {"ref": {"name": CACHE}}, "fallbacks": ["cloud"]}
+    fallback = {"name": "cloud", "endpoint": {"url": "https://api.openai.com", "dialect": "OpenAI"}}
+    least = {"selector": {"matchLabels": {"app": name}}, "rules": [rule], "fallbacks": [fallback]}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ModelRoute",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": least | spec,
+    }
+
+
+def pod(name: str, namespace: str, route: str) -> Resource:
+    """A pod that asks for a sidecar."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": route, INJECT_LABEL: "enabled"}},
+        "spec": {"containers": [{"name": "app", "image": "registry.example/chat:3"}]},
+    }
+
+
+async def settle(population: Population, admin: Admin, redis_url: str) -> None:
+    """Make all of it, and wait until the controller has told of each route and of all its pods.
+
+    Raises ApiError and TimeoutError.
+    """
+    await _gather(_namespace(admin, name, redis_url) for name in population.names)
+    async with admin.watching(f"/apis/{API_VERSION}/modelroutes") as routes:
+        await _gather(admin.create(population.route(number)) for number in range(population.routes))
+        await routes.until(lambda known: sum(map(_is_ready, known.values())) == population.routes)
+        made = await _gather(admin.create(population.pod(number)) for number in range(population.pods))
+        bare = sum(ROUTE_LABEL not in each["metadata"]["labels"] for each in made)
+        if bare:
+            raise RuntimeError(f"{bare} of {population.pods} pods were made without a sidecar")
+        await routes.until(lambda known: _injected(known) == population.pods)
+
+
+async def _namespace(admin: Admin, name: str, redis_url: str) -> None:
+    await admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    place = {"namespace": name}
+    await admin.create(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "redis"} | place, "stringData": {"url": redis_url}}
+    )
+    external = {"urlSecretRef": {"name": "redis", "key": "url"}}
+    await admin.create(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "SemanticCache",
+            "metadata": {"name": CACHE} | place,
+            "spec": {"redis": {"external": external}},
+        }
+    )
+    while await admin.get("v1", "ServiceAccount", "default", name) is None:
+        await asyncio.sleep(0.05)
+
+
+def _is_ready(route: Resource) -> bool:
+    conditions = (route.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def _injected(routes: dict[str, Resource]) -> int:
+    return sum(((each.get("status") or {}).get("pods") or {}).get("injected", 0) for each in routes.values())
+
+
+async def _gather(calls: Iterable[Awaitable[Resource | None]]) -> list[Resource]:
+    """A few at once: the API server is not what is measured."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(call: Awaitable[Resource | None]) -> Resource:
+        async with places:
+            return await call or {}
+
+    return await asyncio.gather(*map(one, calls))
