@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster.enclosure import Enclosure
-from e2e.cluster.process import Process, children_of, until
+from e2e.cluster.process import Process, until
 from e2e.machine import is_root
 
 pytestmark = pytest.mark.skipif(not is_root(), reason="namespaces take root")
@@ -53,8 +53,7 @@ def test_a_kubelet_finds_its_sysctls_and_the_machine_keeps_its_own(enclosure: En
 
 
 def test_closing_ends_all_that_runs_inside(enclosure: Enclosure) -> None:
-    entered = enclosure.processes().start("sleep", ["sleep", "1000"])
-    (inside,) = children_of(entered.pid)
+    inside = enclosure.processes().start("sleep", ["sleep", "1000"])
     enclosure.close()
     assert not inside.alive
     assert enclosure.first is None
@@ -81,7 +80,7 @@ def test_a_later_process_of_the_same_number_is_another_one() -> None:
 def test_a_process_that_ignores_requests_is_killed(enclosure: Enclosure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("e2e.cluster.process._STOP_SECONDS", 0.1)
     processes = enclosure.processes()
-    entered = processes.start("deaf", ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done"])
+    deaf = processes.start("deaf", ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done"])
     until("deaf process", lambda: processes.log("deaf").read_text() == "deaf\n", 10)
     processes.stop("deaf", signal.SIGTERM)
-    assert not entered.alive
+    assert not deaf.alive

@@ -17,7 +17,7 @@ from e2e.cluster.container_runtime import ContainerRuntime
 from e2e.cluster.control_plane import ControlPlane, Endpoints
 from e2e.cluster.enclosure import Enclosure
 from e2e.cluster.kubectl import Kubectl
-from e2e.cluster.process import Process, children_of
+from e2e.cluster.process import Process
 from e2e.images.build import Built, built
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -65,10 +65,7 @@ class Cluster:
         """Each part's process, as it's numbered outside; None for what doesn't run."""
         if self._enclosure.first is None:
             return dict.fromkeys(PARTS)
-        entered = {name: self._enclosure.processes().find(name) for name in PARTS}
-        return {
-            name: next(iter(children_of(process.pid)), None) if process else None for name, process in entered.items()
-        }
+        return {name: self._enclosure.processes().find(name) for name in PARTS}
 
     def up(self) -> None:
         """Bring it up; does nothing when it runs. What a killed run left is taken down first."""

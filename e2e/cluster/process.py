@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -51,8 +50,16 @@ class Process:
                 time.sleep(0.02)
             if time.monotonic() > deadline:
                 by = signal.SIGKILL
-        with contextlib.suppress(ChildProcessError):  # a child of ours would stay as a zombie
+        self._buried()
+
+    def _buried(self) -> None:
+        """Wait for its last thread: as long as one is on its way out, the process' ports are taken."""
+        try:
             os.waitpid(self.pid, 0)
+        except ChildProcessError:  # somebody else's child; if that one doesn't care, it's not for us to wait for ever
+            deadline = time.monotonic() + 2.0
+            while Path(f"/proc/{self.pid}").exists() and time.monotonic() < deadline:
+                time.sleep(0.005)
 
 
 @dataclass(slots=True)
@@ -77,12 +84,20 @@ class Processes:
                 start_new_session=True,
                 preexec_fn=_end_with_parent() if self.tied else None,
             )
-        process = Process.of(child.pid)
+        process = self._entered(child.pid) if self.prefix else Process.of(child.pid)
         if process is None:
             raise RuntimeError(f"{name} ended at once:\n{self.tail(name)}")
         (self.folder / f"{name}.pid").write_text(f"{process.pid} {process.started}")
         self._names.append(name)
         return process
+
+    def _entered(self, pid: int) -> Process | None:
+        """Behind a prefix the process is its only child: nsenter stays as a parent, and ends with it."""
+        while (entering := Process.of(pid)) is not None:
+            if children := children_of(entering.pid):
+                return children[0]
+            time.sleep(0.005)
+        return None
 
     def find(self, name: str) -> Process | None:
         """The running process of this name, started by whomever."""
@@ -96,10 +111,7 @@ class Processes:
     def stop(self, name: str, by: signal.Signals = signal.SIGTERM) -> None:
         """End the process of this name, if it runs."""
         if (process := self.find(name)) is not None:
-            # Behind a prefix the process is its child: nsenter stays as a parent in the outer namespace.
-            (children_of(process.pid) or [process])[0].end(by) if self.prefix else process.end(by)
-            if self.prefix:
-                process.end()
+            process.end(by)
         (self.folder / f"{name}.pid").unlink(missing_ok=True)
 
     def stop_all(self) -> None:

@@ -14,6 +14,9 @@ from e2e.machine import command
 _INDEX = ("PIP_INDEX_URL", "PIP_CERT")
 """What a build takes over from this machine's environment, as arguments: nothing of it stays in the image."""
 
+_MOST_LAYERS = 300
+"""Each change of a source leaves some behind, about 60 MB of them; that many make 8 GB, and are then forgotten."""
+
 
 class ImageError(RuntimeError):
     """An image can't be built; the message is what the build said."""
@@ -28,7 +31,9 @@ class Buildah:
     def build(self, name: str, dockerfile: Path, context: Path, arguments: Mapping[str, str]) -> None:
         """Build an image; what an earlier build made of the same lines and files is used again."""
         wanted = dict(arguments) | {key: os.environ[key] for key in _INDEX if key in os.environ}
-        options = ["--layers", "--pull-never", "--network=host", *self._mounts()]
+        if len(self._run("images", "--all", "--quiet").split()) > _MOST_LAYERS:
+            self._run("rmi", "--prune")
+        options = ["--layers", "--force-rm", "--pull-never", "--network=host", *self._mounts()]
         options += [f"--build-arg={key}={value}" for key, value in wanted.items()]
         self._run("bud", *options, f"--file={dockerfile}", f"--tag={name}", str(context))
 

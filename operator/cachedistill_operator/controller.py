@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import kopf
 
+from cachedistill_operator import memory
 from cachedistill_operator.api import model_route
 from cachedistill_operator.api.group import Key
 from cachedistill_operator.certificates import webhook as webhook_certificates
@@ -71,6 +72,10 @@ class Controller:
             await self.ground.redis.close()
 
     async def _reconcile(self, item: Item) -> float | None:
+        watched = self.ground.watched
+        known = (watched.routes if item.kind == model_route.KIND else watched.caches).get(item.key)
+        if item.key.namespace in watched.leaving and known and "deletionTimestamp" not in known["metadata"]:
+            return None  # It goes with its namespace.
         reconcile = routes.reconcile if item.kind == model_route.KIND else caches.reconcile
         with self._telemetry.reconcile(item.kind, item.key):
             return await reconcile(item.key, self.ground)
@@ -136,6 +141,7 @@ async def _lead(controller: Controller, elector: Elector, health: Health, stoppi
         group.create_task(controller.run(watching))
         await watching.wait()
         _heed_signals(stopping)  # kopf has taken them, and would end without giving the Lease back.
+        memory.give_back()
         log.info("watching, %.1f s after the Lease was taken", time.monotonic() - began)
 
 

@@ -52,7 +52,11 @@ def make_interception_authority(
         raise ValueError("hosts: at least one must be named")
     everywhere = [x509.IPAddress(ip_network(text)) for text in ("0.0.0.0/0", "::/0")]
     constraints = x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=everywhere)
-    return _root(name, now, life, [constraints], _key(before) if before is not None else None)
+    try:
+        key = _key(before) if before is not None else None
+    except (TypeError, ValueError):
+        key = None  # Somebody broke it: then what trusts it is lost.
+    return _root(name, now, life, [constraints], key)
 
 
 def issue(authority: Pair, names: Iterable[str], now: datetime, life: timedelta = LEAF_LIFE) -> Pair:
@@ -125,14 +129,6 @@ def bundle(certificates: Iterable[str], now: datetime) -> str:
         except ValueError:
             continue
     return "".join(dict.fromkeys(alive))
-
-
-def _key(pair: Pair) -> ec.EllipticCurvePrivateKey | None:
-    try:
-        key = load_pem_private_key(pair.key.encode(), None)
-    except (TypeError, ValueError):
-        return None
-    return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
 def _root(

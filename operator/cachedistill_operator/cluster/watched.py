@@ -49,6 +49,8 @@ class Watched:
     routes: dict[Key, dict[str, Any]] = field(default_factory=dict)
     caches: dict[Key, dict[str, Any]] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    leaving: set[str] = field(default_factory=set)
+    """Namespaces that are being deleted: nothing new can be made there."""
     pods: dict[Key, PodFacts] = field(default_factory=dict)
 
     def pods_of(self, route: Key) -> list[PodFacts]:

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from cachedistill_operator import memory
 from cachedistill_operator.cluster.client import Client
 from cachedistill_operator.health import Health
 from cachedistill_operator.settings import Settings
@@ -103,5 +104,6 @@ async def _work(index: Index, serving: ServingContext, health: Health, stopping:
         await serving.loaded.wait()
         health.why_not = "not all ModelRoutes and namespaces have been listed yet"
         await index.complete.wait()
+        memory.give_back()
         health.ready.set()
         log.info("ready")
