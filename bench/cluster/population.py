@@ -7,10 +7,16 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
 from bench.cluster.api import Admin, Resource
-from cachedistill_operator.api.group import API_VERSION, INJECT_LABEL, ROUTE_LABEL
+from cachedistill_operator.api.group import API_VERSION, INJECT_LABEL, ROUTE_LABEL, Key, cache_name
+from cachedistill_operator.api.semantic_cache import CacheEmbedding
+from cachedistill_sidecar.cache.indexes import Indexes, Registered
+from cachedistill_sidecar.cache.semantic import SemanticIndex
+from cachedistill_sidecar.cache.store import Store
+from cachedistill_sidecar.route_document import Redis
 
 CACHE = "support"
 _AT_ONCE = 16
+_DIGEST, _DIMENSIONS = "0" * 16, 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ async def settle(population: Population, admin: Admin, redis_url: str) -> None:
 
 async def _namespace(admin: Admin, name: str, redis_url: str) -> None:
     await admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    await _index(Key(name, CACHE), redis_url)
     place = {"namespace": name}
     await admin.create(
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "redis"} | place, "stringData": {"url": redis_url}}
@@ -92,6 +99,18 @@ async def _namespace(admin: Admin, name: str, redis_url: str) -> None:
     )
     while await admin.get("v1", "ServiceAccount", "default", name) is None:
         await asyncio.sleep(0.05)
+
+
+async def _index(cache: Key, redis_url: str) -> None:
+    """What a Job would leave that builds a cache's index: there is no node for one here."""
+    name = cache_name(cache)
+    store = Store(Redis(url=redis_url), f"cachedistill:{name}:")
+    try:
+        index = SemanticIndex(store, _DIGEST, _DIMENSIONS)
+        await index.ensure()
+        await Indexes(store).register(CacheEmbedding().model, Registered(index.prefix, _DIGEST, _DIMENSIONS, 0))
+    finally:
+        await store.close()
 
 
 def _is_ready(route: Resource) -> bool:

@@ -14,8 +14,8 @@ from e2e.machine import command
 _INDEX = ("PIP_INDEX_URL", "PIP_CERT")
 """What a build takes over from this machine's environment, as arguments: nothing of it stays in the image."""
 
-_MOST_LAYERS = 300
-"""Each change of a source leaves some behind, about 60 MB of them; that many make 8 GB, and are then forgotten."""
+_MOST_LAYERS = 200
+"""Each build of a changed source leaves some behind; 150 took 5 GB. With more than these, all that are unused go."""
 
 
 class ImageError(RuntimeError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from e2e.scenarios import manifests
@@ -122,19 +120,27 @@ def test_redis_that_goes_under_load_costs_no_call(shop: Town) -> None:
 
 def test_a_changed_route_is_live_without_a_restart(shop: Town) -> None:
     before = shop.pod("chat")
-    question = "Is there a discount for students?"
-    shop.kubectl("patch", "mroute", "chat", "--type=json", "-p", '[{"op":"remove","path":"/spec/rules/0/cache"}]')
-    until(lambda: shop.ask(question)[0]["reason"] not in ("cold", "exact", None))
-    assert shop.decisions(question, question) == ["fallback", "fallback"]
-    patch = [{"op": "add", "path": "/spec/rules/0/cache", "value": manifests.using()}]
-    shop.kubectl("patch", "mroute", "chat", "--type=json", "-p", json.dumps(patch))
-    until(lambda: shop.decisions(question) == ["exact_hit"])
+    assert shop.decisions(RETURN) == ["exact_hit"]
+    patch = ("patch", "mroute", "chat", "--type=json", "--patch")
+    rule = "/spec/rules/0/match"
+    shop.kubectl(*patch, f'[{{"op":"add","path":"{rule}","value":{{"models":["another"]}}}}]')
+    until(lambda: shop.ask(RETURN)[0]["reason"] == "no_cache")
+    shop.kubectl(*patch, f'[{{"op":"remove","path":"{rule}"}}]')
+    until(lambda: shop.decisions(RETURN) == ["exact_hit"])
     after = shop.pod("chat")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    assert (
-        after["status"]["initContainerStatuses"][0]["restartCount"]
-        == before["status"]["initContainerStatuses"][0]["restartCount"]
-    )
+    counts = [pod["status"]["initContainerStatuses"][0]["restartCount"] for pod in (before, after)]
+    assert counts[0] == counts[1]
+
+
+def test_what_changes_the_injected_container_restarts_the_workload(shop: Town) -> None:
+    before = shop.pod("chat")["metadata"]["uid"]
+    shop.kubectl("patch", "mroute", "chat", "--type=merge", "-p", '{"spec":{"sidecar":{"logLevel":"info"}}}')
+    until(lambda: [each["metadata"]["uid"] != before for each in shop.pods("chat")] == [True])
+    shop.rolled_out("chat")
+    assert "info" in shop.pod("chat")["spec"]["initContainers"][0]["args"]
+    shop.ready("modelroute", "chat", "InjectionUpToDate")
+    assert shop.events("Restarted")
 
 
 def test_a_job_with_a_sidecar_ends(shop: Town, release: Release) -> None:

@@ -8,7 +8,7 @@ from e2e.scenarios import manifests
 from e2e.scenarios.release import Release
 from e2e.scenarios.town import NewTown, Town
 
-QUESTION = "What did we agree on last week?"
+QUESTION = "What did we agree on for damaged parcels?"
 
 
 @pytest.fixture(scope="module")

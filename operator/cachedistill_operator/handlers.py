@@ -7,7 +7,7 @@ themselves: they name what is to be looked at, and the queue calls the one `reco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import kopf
@@ -16,7 +16,7 @@ from cachedistill_operator.api import model_route, semantic_cache
 from cachedistill_operator.api.group import API_VERSION, CACHE_LABEL, GROUP, MANAGED_BY, ROUTE_LABEL, VERSION, Key
 from cachedistill_operator.cluster.client import Client
 from cachedistill_operator.cluster.queue import Item, Queue
-from cachedistill_operator.cluster.watched import Watched, caches_of, facts, key_of
+from cachedistill_operator.cluster.watched import Watched, caches_of, facts, for_caches, for_routes, key_of
 from cachedistill_operator.reconcile.status import Statuses
 
 REGISTRY = kopf.OperatorRegistry()
@@ -31,6 +31,19 @@ class Desk:
     watched: Watched
     queue: Queue
     statuses: Statuses
+    _heard: dict[tuple[str, Key], Any] = field(default_factory=dict)
+
+    def is_news(self, kind: str, body: kopf.Body, matter: Any) -> bool:
+        """Whether what matters of an object to others is not as they last heard of it; `matter` None: it is gone.
+
+        Most events are of what matters to nobody else: each figure in a cache's status would have all its routes
+        looked at, and each of theirs the cache again.
+        """
+        place, heard = (kind, key_of(body)), (body["metadata"]["uid"], matter)
+        before = self._heard.pop(place, None)
+        if matter is not None:
+            self._heard[place] = heard
+        return before != heard
 
     def look_at_route(self, key: Key) -> None:
         """Have a route looked at."""
@@ -82,7 +95,7 @@ async def see_route(memo: Desk, body: kopf.Body, **_: Any) -> None:
     key = key_of(body)
     if before := memo.watched.routes.get(key):
         # A cache that it names no more has a client Secret to take back.
-        for cache in caches_of(key, before):
+        for cache in set(caches_of(key, before)).difference(caches_of(key, body)):
             memo.look_at_cache(cache)
     memo.watched.routes[key] = _plain(body)
 
@@ -110,8 +123,9 @@ async def on_route(memo: Desk, type: str | None, body: kopf.Body, **_: Any) -> N
         memo.watched.routes.pop(key, None)
         memo.statuses.forget(body["metadata"]["uid"])
     memo.look_at_route(key)
-    for cache in caches_of(key, body):
-        memo.look_at_cache(cache)
+    if memo.is_news(model_route.KIND, body, for_caches(body) if type != "DELETED" else None):
+        for cache in caches_of(key, body):
+            memo.look_at_cache(cache)
 
 
 @kopf.on.event(*CACHES, registry=REGISTRY)
@@ -121,15 +135,17 @@ async def on_cache(memo: Desk, type: str | None, body: kopf.Body, **_: Any) -> N
         memo.watched.caches.pop(key, None)
         memo.statuses.forget(body["metadata"]["uid"])
     memo.look_at_cache(key)
-    for route in memo.watched.routes_using(key):
-        memo.look_at_route(route)
+    if memo.is_news(semantic_cache.KIND, body, for_routes(body) if type != "DELETED" else None):
+        for route in memo.watched.routes_using(key):
+            memo.look_at_route(route)
 
 
 @kopf.on.event("v1", "pods", labels={ROUTE_LABEL: kopf.PRESENT}, registry=REGISTRY)
 async def on_pod(memo: Desk, type: str | None, body: kopf.Body, **_: Any) -> None:
     if type == "DELETED":
         memo.watched.pods.pop(key_of(body), None)
-    memo.look_at_route(Key(body["metadata"]["namespace"], body["metadata"]["labels"][ROUTE_LABEL]))
+    if memo.is_news("Pod", body, facts(body) if type != "DELETED" else None):
+        memo.look_at_route(Key(body["metadata"]["namespace"], body["metadata"]["labels"][ROUTE_LABEL]))
 
 
 @kopf.on.event("apps", "v1", "statefulsets", labels={CACHE_LABEL: kopf.PRESENT}, registry=REGISTRY)

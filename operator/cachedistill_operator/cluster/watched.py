@@ -73,6 +73,22 @@ def caches_of(route: Key, resource: Mapping[str, Any]) -> list[Key]:
     return list(dict.fromkeys(Key(ref.get("namespace") or route.namespace, ref["name"]) for ref in refs))
 
 
+def for_caches(route: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of a route the caches go by that it names: its spec, whether it stays, its document."""
+    document = (route.get("status") or {}).get("routeDocument") or {}
+    return *_lasting(route), document.get("digest")
+
+
+def for_routes(cache: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of a cache the routes go by that name it: its spec, whether it stays, the model that embeds now."""
+    embedding = (cache.get("status") or {}).get("embedding") or {}
+    return *_lasting(cache), embedding.get("model")
+
+
+def _lasting(resource: Mapping[str, Any]) -> tuple[Any, ...]:
+    return resource["metadata"]["generation"], "deletionTimestamp" in resource["metadata"]
+
+
 def facts(pod: Mapping[str, Any]) -> PodFacts:
     """What matters of an injected pod."""
     meta = pod["metadata"]

@@ -67,8 +67,7 @@ async def reconcile(key: Key, on: Ground) -> float | None:
 
 async def _bring_about(route: CompiledRoute, on: Ground) -> float | None:
     config_map = route_document.config_map(route.resource, route.content)
-    await asyncio.gather(on.applied.ensure(config_map), named_secrets.ensure(on, route.key.namespace))
-    world = await look_around(route, on)
+    world, _ = await asyncio.gather(look_around(route, on), on.applied.ensure(config_map))
     injection = _injection(route, world, on)
     rivals = [other for key, other in on.watched.routes.items() if _beside(key, route.key)]
     own, conflicts = share(route.resource, rivals, world.pods)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from cachedistill_operator.api.group import NAMED_SECRETS_ROLE
 from cachedistill_operator.cluster.applied import covers
@@ -17,6 +18,8 @@ T = TypeVar("T")
 _RBAC = "rbac.authorization.k8s.io/v1"
 # The authorizer learns of a Role by a watch: a few milliseconds, more on a busy API server.
 _PATIENCE_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0)
+# A new route has itself and its cache looked at together; both would write the same.
+_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
 async def ensure(on: Ground, namespace: str) -> None:
@@ -24,6 +27,11 @@ async def ensure(on: Ground, namespace: str) -> None:
 
     Raises ApiError.
     """
+    async with _locks.setdefault(namespace, asyncio.Lock()):
+        await _ensure(on, namespace)
+
+
+async def _ensure(on: Ground, namespace: str) -> None:
     watched = on.watched
     secrets = named_secrets.named(namespace, watched.routes, watched.caches, watched.namespaces)
     role, binding = await asyncio.gather(

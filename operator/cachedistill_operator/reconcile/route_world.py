@@ -11,7 +11,7 @@ from cachedistill_operator.api.base import SecretKey
 from cachedistill_operator.api.group import Key
 from cachedistill_operator.api.model_route import Mode, RouteFallback, ServiceRef
 from cachedistill_operator.cluster.client import ApiError
-from cachedistill_operator.reconcile import interception
+from cachedistill_operator.reconcile import interception, named_secrets
 from cachedistill_operator.reconcile.ground import Ground
 from cachedistill_operator.reconcile.named_secrets import patiently
 from cachedistill_operator.render.compiled_route import CompiledRoute
@@ -37,9 +37,14 @@ class World:
 
 
 async def look_around(route: CompiledRoute, on: Ground) -> World:
-    """Ask all at once. Raises ApiError."""
-    pods, authority, missing = await asyncio.gather(_pods(route, on), _authority(route, on), _missing(route, on))
+    """Ask all at once; Secrets once the controller may touch them. Raises ApiError."""
+    pods, (authority, missing) = await asyncio.gather(_pods(route, on), _named(route, on))
     return World(pods, authority, missing)
+
+
+async def _named(route: CompiledRoute, on: Ground) -> tuple[str | None, list[Missing]]:
+    await named_secrets.ensure(on, route.key.namespace)
+    return await asyncio.gather(_authority(route, on), _missing(route, on))
 
 
 async def _pods(route: CompiledRoute, on: Ground) -> list[dict[str, Any]]:
