@@ -9,18 +9,24 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from bench import contract
 from bench.cluster import load
 from bench.cluster.api import Admin, Resource
 from bench.cluster.load import Window
+from bench.cluster.pods import added, measure, released
 from bench.cluster.population import Population, pod, settle
 from bench.cluster.reviews import Samples, Webhook, percentile
 from bench.cluster.stage import Stage, staged
 from bench.contract import Goal, Report, progress
+from cachedistill_operator.api.group import INJECT_LABEL
+from e2e.machine import Unavailable
 
 GOALS = {
     "review_p99_ms": Goal(30),
@@ -35,60 +41,58 @@ GOALS = {
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Seconds, rounds and repetitions of each part."""
+    """How many rounds, seconds and repetitions."""
 
     population: Population
     steady_rounds: int
     steady_seconds: float
     bursts: int
     tells_rounds: int
-    tells: int
-    idle_windows: int
+    windows: int
     window_seconds: int
-    churn_windows: int
+    changes: int
+    starts: int
 
 
 FULL = Size(
-    Population(20, 200, 500),
+    Population(namespaces=20, routes=200, pods=500),
     steady_rounds=15,
     steady_seconds=4.0,
-    bursts=30,
-    tells_rounds=10,
-    tells=5,
-    idle_windows=18,
+    bursts=40,
+    tells_rounds=12,
+    windows=12,
     window_seconds=10,
-    churn_windows=6,
+    changes=15,
+    starts=12,
 )
 QUICK = Size(
-    Population(5, 30, 60),
+    Population(namespaces=4, routes=20, pods=40),
     steady_rounds=3,
     steady_seconds=1.0,
-    bursts=3,
-    tells_rounds=3,
-    tells=3,
-    idle_windows=2,
-    window_seconds=3,
-    churn_windows=2,
+    bursts=4,
+    tells_rounds=2,
+    windows=2,
+    window_seconds=2,
+    changes=2,
+    starts=2,
 )
+_TELLS = 5
 
 
 async def controller(stage: Stage, size: Size, report: Report[Any]) -> None:
     """Everything of the controller."""
     async with await Admin.of(stage.server.kubeconfig) as admin:
         await settle(size.population, admin, stage.redis_url)
-        progress(f"{size.population.routes} ModelRoutes and {size.population.pods} injected pods")
-        taken = [await load.tells(admin, "team-0", size.tells) for _ in range(size.tells_rounds)]
-        report.add("cr_to_status_ms_p50", taken, load.median)
-        progress("measuring the controller while nothing happens")
-        still = [await load.idle(stage, size.window_seconds) for _ in range(size.idle_windows)]
-        report.figures["controller_rss_mb"] = stage.controller.rss_mb
+        progress(f"{size.population.routes} ModelRoutes and {size.population.pods} injected pods are there")
+        told = [await load.tells(admin, "team-0", _TELLS) for _ in range(size.tells_rounds)]
+        report.add("cr_to_status_ms_p50", told, load.median)
+        progress("measuring the controller while nothing happens, and while routes are changed")
+        still = [await load.idle(stage, size.window_seconds) for _ in range(size.windows)]
         report_idle(still, report)
-        progress("measuring it while routes are changed")
-        busy = [
-            await load.churn(stage, admin, size.population, size.window_seconds) for _ in range(size.churn_windows)
-        ]
+        busy = [await load.churn(stage, admin, size.population, size.window_seconds) for _ in range(size.windows)]
         report.add("churn_calls_per_minute", busy, load.a_minute(lambda calls: calls.reads + calls.writes))
         report.add("controller_cpu_churn", busy, load.cores)
+        report.figures["controller_rss_mb"] = stage.controller.rss_mb
 
 
 def report_idle(windows: Sequence[Window], report: Report[Any]) -> None:
@@ -111,25 +115,38 @@ def reviews(stage: Stage, size: Size, report: Report[Any]) -> None:
     )
     steady = [ours.steady(asking, size.steady_seconds) for _ in range(size.steady_rounds)]
 
-    def same(samples: Samples) -> Samples:
-        return samples
+    report.add("review_p99_ms", steady, lambda drawn: percentile(drawn, 99))
+    report.add("review_p50_ms", steady, lambda drawn: percentile(drawn, 50))
+    report.add("review_burst_p99_vs_empty_kopf", bursts, lambda drawn: p99(drawn, "ours") / p99(drawn, "empty"))
+    report.add("review_burst_p99_ms", bursts, lambda drawn: p99(drawn, "ours"))
 
-    own, other = (percentile(lambda each, name=name: each[name], 99) for name in ("ours", "empty"))  # type: ignore[misc]
-    report.add("review_p99_ms", steady, percentile(same, 99))
-    report.add("review_p50_ms", steady, percentile(same, 50))
-    report.add("review_burst_p99_vs_empty_kopf", bursts, lambda rounds: own(rounds) / other(rounds))
-    report.add("review_burst_p99_ms", bursts, own)
+
+def p99(rounds: Sequence[Mapping[str, Samples]], arm: str) -> float:
+    """Of all that an arm has taken, in milliseconds."""
+    return percentile([each[arm] for each in rounds], 99)
 
 
 def new_pod(stage: Stage) -> Resource:
     """A pod as it comes to a webhook: with what the API server has filled in."""
     asking = pod("asking", "team-0", "route-0")
-    # Where nobody injects, to be what it was before.
-    asking["metadata"]["labels"]["cachedistill.dev/inject"] = "disabled"
+    # The release's webhook would inject into it, and then see its own work.
+    asking["metadata"]["labels"][INJECT_LABEL] = "disabled"
     told = stage.server.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(asking))
     stored: Resource = json.loads(told)
-    stored["metadata"]["labels"]["cachedistill.dev/inject"] = "enabled"
+    stored["metadata"]["labels"][INJECT_LABEL] = "enabled"
     return stored
+
+
+def with_nodes(size: Size, report: Report[Any]) -> None:
+    """Everything that takes a node; a note where there is none."""
+    try:
+        with released() as cluster:
+            changes, starts = asyncio.run(measure(cluster, size.changes, size.starts))
+    except Unavailable as why:
+        report.notes.append(f"no change_live_s_p50 and injected_start_added_s: {why}")
+        return
+    report.add("change_live_s_p50", changes, lambda drawn: float(np.median(drawn)))
+    report.add("injected_start_added_s", starts, added)
 
 
 def main() -> None:
@@ -138,10 +155,18 @@ def main() -> None:
     size = QUICK if options.quick else FULL
     report: Report[Any] = Report("cluster", GOALS, options)
     gc.disable()
-    with staged() as stage:
-        asyncio.run(controller(stage, size, report))
-        reviews(stage, size, report)
-    report.notes.append(f"{size.population.routes} ModelRoutes and {size.population.pods} injected pods")
+    try:
+        with staged() as stage:
+            asyncio.run(controller(stage, size, report))
+            reviews(stage, size, report)
+    except Unavailable as why:
+        sys.exit(str(why))
+    with_nodes(size, report)
+    size_of = size.population
+    report.notes.append(
+        f"{size_of.routes} ModelRoutes and {size_of.pods} injected pods in {size_of.namespaces} namespaces"
+    )
+    report.notes.append("the ModelRoutes are new: in their first ten minutes their figures are looked at every 30 s")
     report.print()
 
 

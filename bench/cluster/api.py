@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -62,6 +62,15 @@ class Admin(Client):
         request = await self._api.param_serialize("GET", path, auth_settings=["BearerToken"])
         answered = await self._api.call_api(*request, _request_timeout=seconds)
         return answered.response
+
+
+async def until(holds: Callable[[], Awaitable[bool]], every: float = 0.05) -> None:
+    """Ask again and again whether something holds. Raises TimeoutError."""
+    async with asyncio.timeout(_SECONDS):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(every)
 
 
 class Watch:

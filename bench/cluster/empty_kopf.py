@@ -18,8 +18,13 @@ REGISTRY = kopf.OperatorRegistry()
 @kopf.on.startup(registry=REGISTRY)
 async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     port, folder = int(sys.argv[1]), Path(sys.argv[2])
-    certificate = {"certfile": folder / "tls.crt", "pkeyfile": folder / "tls.key", "cafile": folder / "ca.crt"}
-    settings.admission.server = kopf.WebhookServer(addr="127.0.0.1", port=port, **certificate)
+    settings.admission.server = kopf.WebhookServer(
+        addr="127.0.0.1",
+        port=port,
+        certfile=folder / "tls.crt",
+        pkeyfile=folder / "tls.key",
+        cafile=folder / "ca.crt",
+    )
     settings.posting.enabled = False
 
 

@@ -1,16 +1,16 @@
-"""What the controller costs while nothing happens, and while one ModelRoute a second is changed; and how soon it tells
-of a new one."""
+"""What the controller costs while nothing happens and while routes are changed, and how soon it tells of a new one."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from bench.cluster.api import Admin
+from bench.cluster.api import Admin, Resource
 from bench.cluster.population import Population, route
 from bench.cluster.stage import Calls, Stage
 from cachedistill_operator.api.group import API_VERSION
@@ -54,7 +54,7 @@ async def tells(admin: Admin, namespace: str, count: int) -> list[float]:
             name = f"new-{number}"
             begun = time.perf_counter()
             await admin.create(route(name, namespace))
-            await routes.until(lambda known, name=name: _observed(known.get(name)))  # type: ignore[misc]
+            await routes.until(partial(_is_observed, name))
             taken.append((time.perf_counter() - begun) * 1000)
             await admin.delete(API_VERSION, "ModelRoute", name, namespace)
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -80,6 +80,7 @@ def _window(stage: Stage, begun: float, calls: Calls, cpu: float) -> Window:
     return Window(time.perf_counter() - begun, stage.calls() - calls, stage.controller.cpu_seconds - cpu)
 
 
-def _observed(found: dict[str, object] | None) -> bool:
-    status = (found or {}).get("status") or {}
-    return bool(found and status.get("observedGeneration") == found["metadata"]["generation"])  # type: ignore[attr-defined,index]
+def _is_observed(name: str, routes: Mapping[str, Resource]) -> bool:
+    found = routes.get(name) or {}
+    generation = (found.get("metadata") or {}).get("generation")
+    return generation is not None and (found.get("status") or {}).get("observedGeneration") == generation

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
-from bench.cluster.api import Admin, Resource
+from bench.cluster.api import Admin, Resource, until
 from cachedistill_operator.api.group import API_VERSION, INJECT_LABEL, ROUTE_LABEL, Key, cache_name
 from cachedistill_operator.api.semantic_cache import CacheEmbedding
 from cachedistill_sidecar.cache.indexes import Indexes, Registered
@@ -42,16 +42,15 @@ class Population:
         return pod(f"pod-{number}", of["namespace"], of["name"])
 
 
-def route(name: str, namespace: str, **spec: object) -> Resource:
+def route(name: str, namespace: str, cache: str | None = CACHE) -> Resource:
     """A ModelRoute for pods with the label app=NAME."""
-    rule = {"name": "all", "cache": {"ref": {"name": CACHE}}, "fallbacks": ["cloud"]}
+    rule: Resource = {"name": "all", "fallbacks": ["cloud"]} | ({"cache": {"ref": {"name": cache}}} if cache else {})
     fallback = {"name": "cloud", "endpoint": {"url": "https://api.openai.com", "dialect": "OpenAI"}}
-    least = {"selector": {"matchLabels": {"app": name}}, "rules": [rule], "fallbacks": [fallback]}
     return {
         "apiVersion": API_VERSION,
         "kind": "ModelRoute",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": least | spec,
+        "spec": {"selector": {"matchLabels": {"app": name}}, "rules": [rule], "fallbacks": [fallback]},
     }
 
 
@@ -97,8 +96,12 @@ async def _namespace(admin: Admin, name: str, redis_url: str) -> None:
             "spec": {"redis": {"external": external}},
         }
     )
-    while await admin.get("v1", "ServiceAccount", "default", name) is None:
-        await asyncio.sleep(0.05)
+    await until(lambda: has_account(admin, name))
+
+
+async def has_account(admin: Admin, namespace: str) -> bool:
+    """Whether pods can be made in a new namespace."""
+    return await admin.get("v1", "ServiceAccount", "default", namespace) is not None
 
 
 async def _index(cache: Key, redis_url: str) -> None:

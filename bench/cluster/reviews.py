@@ -7,7 +7,7 @@ import base64
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,9 @@ class Webhook:
         return took
 
 
-def percentile(of: Callable[[Any], Samples], percent: float) -> Callable[[Sequence[Any]], float]:
+def percentile(rounds: Sequence[Samples], percent: float) -> float:
     """Over the samples of all rounds."""
-    return lambda rounds: float(np.percentile(np.concatenate([of(each) for each in rounds]), percent))
+    return float(np.percentile(np.concatenate(rounds), percent))
 
 
 def _has_sidecar(response: dict[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from bench.processes import Process, Processes, free_port
 from e2e.cluster.api_server import ApiServer
 
 _START_SECONDS = 60.0
-_CALLS = re.compile(r'^cachedistill_operator_api_calls_total\{(.*?)\} (\S+)$', re.MULTILINE)
+_CALLS = re.compile(r"^cachedistill_operator_api_calls_total\{(.*?)\} (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 

@@ -141,7 +141,7 @@ async def _lead(controller: Controller, elector: Elector, health: Health, stoppi
         group.create_task(controller.run(watching))
         await watching.wait()
         _heed_signals(stopping)  # kopf has taken them, and would end without giving the Lease back.
-        memory.give_back()
+        memory.settle()
         log.info("watching, %.1f s after the Lease was taken", time.monotonic() - began)
 
 

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from cachedistill_operator.telemetry import Telemetry
 
 
+def port_of(runner: web.AppRunner) -> int:
+    """The port that was taken; asked for any, IPv4 and IPv6 have one each, in no order: that of IPv4."""
+    ports: dict[bool, int] = {":" in address[0]: address[1] for address in runner.addresses}
+    return ports.get(False) or ports[True]
+
+
 class Health:
     """`ready` is set by whoever knows. Liveness is that the event loop still turns."""
 
@@ -32,7 +38,7 @@ class Health:
         await runner.setup()
         try:
             await web.TCPSite(runner, None, port).start()
-            yield runner.addresses[0][1]
+            yield port_of(runner)
         finally:
             await runner.cleanup()
 

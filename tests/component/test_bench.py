@@ -13,8 +13,13 @@ import orjson
 import pytest
 
 from bench import faults, overhead
+from bench.cluster import __main__ as cluster
+from e2e.cluster.kubectl import Kubectl
+from e2e.machine import is_root
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# A cluster with a node is brought up where none runs, and its images are built where none are.
+CLUSTER_SECONDS = 1200
 # "Within 60 seconds" is for a machine that does nothing else, which no test can know.
 PATIENCE_SECONDS = 240
 
@@ -32,10 +37,22 @@ OVERHEAD = {
     "rss_bare_mb",
     "rss_embedder_mb",
 }
+CLUSTER = {
+    "review_p99_ms",
+    "review_burst_p99_vs_empty_kopf",
+    "cr_to_status_ms_p50",
+    "controller_rss_mb",
+    "idle_writes_per_minute",
+    "idle_reads_per_minute",
+    "churn_calls_per_minute",
+    "controller_cpu_idle",
+    "lease_writes_per_minute",
+}
+WITH_NODES = {"change_live_s_p50", "injected_start_added_s"}
 FAULTS = ("redis_killed", "redis_hung", "redis_readonly", "model_missing", "otlp_hung")
 
 
-def quick(name: str) -> dict[str, Any]:
+def quick(name: str, patience: float = PATIENCE_SECONDS) -> dict[str, Any]:
     """The last line of a quick run."""
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "sidecar")])
     done = subprocess.run(
@@ -44,7 +61,7 @@ def quick(name: str) -> dict[str, Any]:
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=patience,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -55,6 +72,12 @@ def quick(name: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def of_overhead(embedder_folder: Path) -> dict[str, Any]:
     return quick("overhead")
+
+
+@pytest.fixture(scope="module")
+def of_cluster(kinds: Kubectl) -> dict[str, Any]:
+    """Of a machine that can have an API server at all: `kinds` skips on another."""
+    return quick("cluster", patience=PATIENCE_SECONDS + CLUSTER_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +101,24 @@ def test_every_figure_of_the_faults_is_there_and_finite(of_faults: dict[str, Any
     assert all(math.isfinite(figure) for figure in figures.values())
 
 
-@pytest.mark.parametrize("bench", ["overhead", "faults"])
+def test_every_figure_of_the_cluster_is_there_and_finite(of_cluster: dict[str, Any]) -> None:
+    figures = of_cluster["figures"]
+    assert figures.keys() >= CLUSTER
+    assert all(math.isfinite(figure) for figure in figures.values())
+
+
+def test_figures_that_take_a_node_are_there_or_it_is_said_why_not(of_cluster: dict[str, Any]) -> None:
+    told = [note for note in of_cluster["notes"] if "change_live_s_p50" in note]
+    assert told or of_cluster["figures"].keys() >= WITH_NODES
+    if is_root():
+        assert not told
+
+
+def test_every_goal_of_the_cluster_belongs_to_a_figure(of_cluster: dict[str, Any]) -> None:
+    assert set(cluster.GOALS) <= of_cluster["figures"].keys() | WITH_NODES
+
+
+@pytest.mark.parametrize("bench", ["overhead", "faults", "cluster"])
 def test_the_last_line_says_what_was_measured_where_and_how_surely(bench: str, request: pytest.FixtureRequest) -> None:
     line = request.getfixturevalue(f"of_{bench}")
     assert line["bench"] == bench

@@ -55,6 +55,14 @@ async def test_what_is_not_there_is_none_and_no_error(client: Client, namespace:
     assert await client.delete("v1", "ConfigMap", "none", namespace) is False
 
 
+async def test_a_call_takes_no_thread(client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a thread was asked for")
+
+    monkeypatch.setattr(asyncio, "to_thread", refuse)
+    assert await client.get("v1", "Namespace", namespace) is not None
+
+
 async def test_a_refusal_tells_the_api_servers_reason(client: Client, namespace: str) -> None:
     with pytest.raises(ApiError, match="AlreadyExists") as refused:
         await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})

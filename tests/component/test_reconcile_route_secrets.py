@@ -107,6 +107,15 @@ async def test_a_secret_that_no_resource_names_can_not_be_read(stage: Stage) -> 
         await stage.on.client.list("v1", "Secret", stage.namespace)
 
 
+async def test_looks_at_the_same_time_write_a_role_once(stage: Stage) -> None:
+    await stage.put(route("chat", fallbacks=[WITH_SECRET]))
+    await stage.see()
+    await asyncio.gather(*(named_secrets.ensure(stage.on, stage.namespace) for _ in range(2)))
+    client = stage.on.client
+    assert isinstance(client, CountingClient)
+    assert sorted(each.rpartition("/")[0].rpartition("/")[2] for each in client.writes) == ["rolebindings", "roles"]
+
+
 async def test_the_right_to_read_goes_with_the_reference(stage: Stage) -> None:
     await put_secret(stage, "openai", token="sk-1")
     await stage.put(route("chat", fallbacks=[WITH_SECRET]))

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from cachedistill_operator import memory
 from cachedistill_operator.cluster.client import Client
-from cachedistill_operator.health import Health
+from cachedistill_operator.health import Health, port_of
 from cachedistill_operator.settings import Settings
 from cachedistill_operator.telemetry import Telemetry
 from cachedistill_operator.webhook.index import Index
@@ -54,7 +54,7 @@ async def serve(reviewer: Reviewer, serving: ServingContext, port: int) -> Async
     await runner.setup()
     try:
         await web.TCPSite(runner, None, port, ssl_context=serving.context).start()
-        yield runner.addresses[0][1]
+        yield port_of(runner)
     finally:
         await runner.cleanup()
 
@@ -104,6 +104,6 @@ async def _work(index: Index, serving: ServingContext, health: Health, stopping:
         await serving.loaded.wait()
         health.why_not = "not all ModelRoutes and namespaces have been listed yet"
         await index.complete.wait()
-        memory.give_back()
+        memory.settle()
         health.ready.set()
         log.info("ready")

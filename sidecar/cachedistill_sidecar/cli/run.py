@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 from collections.abc import Callable
@@ -69,6 +70,8 @@ def run(
     expect_free((admin_host, admin_port), "--admin-port")
     if interception is not None:
         expect_free(("127.0.0.1", interception.port), "--intercept-port")
+    # Nothing of what a start makes is garbage, and looking for some takes a tenth of it; `serve` turns it on again.
+    gc.disable()
     # After the checks, since these take a second.
     import uvloop
 
