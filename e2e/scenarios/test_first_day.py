@@ -154,3 +154,21 @@ def test_a_job_with_a_sidecar_ends(shop: Town, release: Release) -> None:
     )
     assert '"decision": "' in shop.kubectl("logs", "job/nightly", "-c", "app")
     shop.kubectl("delete", "job", "nightly", "--wait=true")
+
+
+def test_an_embedding_model_is_changed_without_a_gap(shop: Town) -> None:
+    first, second = "Can I pay by invoice as a company?", "Could I pay by invoice as a company?"
+    assert shop.decisions(first) == ["fallback"]
+    model = "all-MiniLM-L6-v2-fp32"
+    shop.kubectl(
+        "patch", "semcache", "support", "--type=merge", "-p", f'{{"spec":{{"embedding":{{"model":"{model}"}}}}}}'
+    )
+
+    def switched() -> bool:
+        status = shop.kubectl.get("semanticcache", "support")["status"]
+        document = shop.kubectl.get("configmap", "chat-cachedistill")["data"]["route.json"]
+        return bool(status["embedding"]["model"] == model and model in document)
+
+    until(switched, lambda: shop.kubectl("describe", "semcache", "support"))
+    # What was stored under the old model is found under the new one.
+    assert shop.decisions(second) == ["semantic_hit"]

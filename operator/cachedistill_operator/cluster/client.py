@@ -84,7 +84,9 @@ class Client:
     async def connect(cls, component: str, kubeconfig: str | None = None) -> Self:
         """As the pod's service account, else as the kubeconfig says. Raises ConfigException without either."""
         settings = Configuration()
-        if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        # Said here: the library reads the variable once, when it's imported.
+        kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
+        if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
             config.load_incluster_config(client_configuration=settings)
         else:
             await config.load_kube_config(config_file=kubeconfig, client_configuration=settings)
