@@ -147,6 +147,7 @@ def with_nodes(size: Size, report: Report[Any]) -> None:
         return
     report.add("change_live_s_p50", changes, lambda drawn: float(np.median(drawn)))
     report.add("injected_start_added_s", starts, added)
+    report.notes.append("pods are injected for a route without a cache: an embedder takes its own time to load")
 
 
 def main() -> None:

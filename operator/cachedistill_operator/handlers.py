@@ -43,7 +43,7 @@ class Desk:
         before = self._heard.pop(place, None)
         if matter is not None:
             self._heard[place] = heard
-        return before != heard
+        return bool(before != heard)
 
     def look_at_route(self, key: Key) -> None:
         """Have a route looked at."""
