@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
+from aiodns.error import DNSError
 from aiohttp import AsyncResolver, DefaultResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
+from pycares.errno import ARES_ECANCELLED, ARES_ECONNREFUSED, ARES_ETIMEOUT
+
+log = logging.getLogger(__name__)
+
+_NO_CONTACT = {ARES_ECANCELLED, ARES_ECONNREFUSED, ARES_ETIMEOUT}
 
 
 class UpstreamResolver(AbstractResolver):
@@ -16,18 +23,35 @@ class UpstreamResolver(AbstractResolver):
 
     def __init__(self, intercepted: frozenset[str]) -> None:
         self._intercepted = intercepted
-        # c-ares' lookups: b is DNS, f is /etc/hosts.
-        self._dns = AsyncResolver(lookups="b")
+        self._dns = _dns()
         self._ordinary = DefaultResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """See aiohttp. Raises OSError."""
-        resolver = self._dns if host.rstrip(".").lower() in self._intercepted else self._ordinary
-        return await resolver.resolve(host, port, family)
+        if host.rstrip(".").lower() not in self._intercepted:
+            return await self._ordinary.resolve(host, port, family)
+        asked = self._dns
+        try:
+            return await asked.resolve(host, port, family)
+        except OSError as error:
+            cause = error.__cause__
+            if not isinstance(cause, DNSError) or cause.args[0] not in _NO_CONTACT:
+                raise
+            log.warning("%s: %s; once more, with what resolv.conf says now", host, error)
+        # c-ares keeps the servers that it read when it was made, and what it holds against them.
+        if self._dns is asked:
+            self._dns = _dns()
+            await asked.close()
+        return await self._dns.resolve(host, port, family)
 
     async def close(self) -> None:
         """Give up what is under way."""
         await self._dns.close()
         await self._ordinary.close()
+
+
+def _dns() -> AsyncResolver:
+    # c-ares' lookups: b is DNS, f is /etc/hosts.
+    return AsyncResolver(lookups="b")
