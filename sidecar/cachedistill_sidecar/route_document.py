@@ -181,10 +181,9 @@ class Semantic(Part):
     similarity_permille: Permille = Field(900, description="least cosine similarity, in thousandths")
 
 
-class CacheUse(Part):
-    """How a rule uses a cache."""
+class CachePolicy(Part):
+    """What of a rule's requests is cached, and how."""
 
-    ref: Name = Field(description="a name in caches")
     semantic: Semantic | None = Field(None, description="absent: exact hits only")
     conversations: Conversations = Field(
         Conversations.FIRST_TURN,
@@ -201,6 +200,12 @@ class CacheUse(Part):
     on_disconnect: OnDisconnect = Field(
         OnDisconnect.CANCEL, strict=False, description="client gone: cancel the fallback, or finish for the cache"
     )
+
+
+class CacheUse(CachePolicy):
+    """How a rule uses a cache."""
+
+    ref: Name = Field(description="a name in caches")
 
 
 class Rule(Part):

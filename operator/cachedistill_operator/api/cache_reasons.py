@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from cachedistill_operator.api.word import Word
 
 
-class CacheReason(StrEnum):
+class CacheReason(Word):
     """The reason of a condition, with what it means and what to do about it."""
-
-    def __new__(cls, value: str, meaning: str) -> CacheReason:
-        """A member with its sentence for the docs."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
-
-    meaning: str
 
     # All is well.
     READY = "Ready", "Redis answers and the index is complete"

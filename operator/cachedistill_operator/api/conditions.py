@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Literal
 
+from cachedistill_operator.api.word import Word
 
-class ConditionType(StrEnum):
+
+class ConditionType(Word):
     """The conditions of both kinds. `Reconciling` and `Stalled` are kstatus' words, abnormal when true."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> ConditionType:
-        """A member with its sentence for the docs."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
 
     READY = "Ready", "all of it works"
     RECONCILING = "Reconciling", "something is being brought about"

@@ -19,20 +19,17 @@ from cachedistill_operator.api.base import (
     cel,
 )
 from cachedistill_sidecar.route_document import (
+    CachePolicy,
     Carbon,
-    Conversations,
     Energy,
     FailurePolicy,
     Match,
     ModelMap,
-    OnDisconnect,
     Price,
     Provider,
     Retry,
-    Semantic,
     Telemetry,
     Timeouts,
-    ToolCalls,
 )
 
 SHORT_NAME = "mroute"
@@ -115,26 +112,10 @@ class CacheRef(Part):
     namespace: Name | None = Field(None, description="absent: the route's own")
 
 
-class RouteCache(Part):
+class RouteCache(CachePolicy):
     """How a rule uses a cache."""
 
     ref: CacheRef = Field(description="the SemanticCache; one of another namespace must allow this one")
-    semantic: Semantic | None = Field(None, description="absent: exact hits only")
-    conversations: Conversations = Field(
-        Conversations.FIRST_TURN,
-        strict=False,
-        description="later turns: Off caches none, FirstTurn exactly equal ones, SameHistory also by meaning of the "
-        "last text when all earlier turns are equal",
-    )
-    temperature_limit_permille: int = Field(
-        700, ge=0, le=2000, description="requests that ask for a higher temperature are not cached, in thousandths"
-    )
-    tool_calls: ToolCalls = Field(
-        ToolCalls.NEVER, strict=False, description="requests that offer tools: not cached, or by exact equality"
-    )
-    on_disconnect: OnDisconnect = Field(
-        OnDisconnect.CANCEL, strict=False, description="client gone: cancel the fallback, or finish for the cache"
-    )
 
 
 class RouteRule(Part):

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from cachedistill_operator.api.word import Word
 
 
-class SkipReason(StrEnum):
+class SkipReason(Word):
     """The value is what an Event has as its reason."""
-
-    def __new__(cls, value: str, meaning: str) -> SkipReason:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
-
-    meaning: str
 
     # Nobody asked: told in metrics and audit annotations, never an Event.
     NOT_REQUESTED = "NotRequested", "neither the pod nor its namespace has the label cachedistill.dev/inject"
