@@ -13,6 +13,7 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from cachedistill_operator import telemetry as operator_telemetry
 from cachedistill_operator.api import crd
 from cachedistill_sidecar import route_document
 from cachedistill_sidecar.cli import cachedistill
@@ -75,6 +76,9 @@ def _telemetry() -> str:
         text
         + "\n## Metrics\n\nBy OTLP, and for Prometheus at `/metrics` of the admin port.\n\n"
         + _table(("name", "unit", "labels", "meaning"), metrics)
+        + "\n## Metrics of the operator\n\nOf controller and webhook, at `/metrics` of port 8080; by OTLP where "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT` says, with a span for each reconcile and review.\n\n"
+        + _table(("name", "unit", "meaning"), [(f"`{m.name}`", m.unit, m.meaning) for m in operator_telemetry.ALL])
     )
 
 

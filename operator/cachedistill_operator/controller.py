@@ -108,7 +108,7 @@ async def run(settings: Settings, port: int) -> None:
     """Serve health, wait for the Lease, work, give the Lease back at SIGTERM. Raises LeadershipLost."""
     stopping = asyncio.Event()
     _heed_signals(stopping)
-    health = Health("controller")
+    health = Health()
     client = await Client.connect("controller")
     async with client, Telemetry("controller") as telemetry, health.serve(port, telemetry):
         identity = f"{os.environ.get('POD_NAME', socket.gethostname())}_{uuid.uuid4().hex[:8]}"

@@ -22,8 +22,7 @@ def port_of(runner: web.AppRunner) -> int:
 class Health:
     """`ready` is set by whoever knows. Liveness is that the event loop still turns."""
 
-    def __init__(self, component: str) -> None:
-        self.component = component
+    def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.why_not = "starting"
 

@@ -67,7 +67,7 @@ async def run(settings: Settings, *, tls: Path, port: int = 8443, http_port: int
     """Serve until SIGTERM. `tls` is the folder with tls.crt and tls.key."""
     stopping = asyncio.Event()
     _heed_signals(stopping)
-    health, serving = Health("webhook"), ServingContext(tls)
+    health, serving = Health(), ServingContext(tls)
     async with await Client.connect("webhook") as client, Telemetry("webhook") as telemetry:
         telemetry.watch_certificate(lambda: serving.expiry)
         index, notices = Index(client), Notices(client)
