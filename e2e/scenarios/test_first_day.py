@@ -58,7 +58,7 @@ def test_the_trace_of_an_answer_is_at_the_collector(shop: Town) -> None:
 
 
 def test_the_status_and_the_columns_tell_what_was_saved(shop: Town) -> None:
-    shop.ask(RETURN)
+    shop.ask(RETURN, "Which colours are there?")
     until(
         lambda: shop.kubectl.get("modelroute", "chat")["status"].get("saved"),
         lambda: shop.kubectl("get", "mroute", "chat", "-o", "yaml"),
