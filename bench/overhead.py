@@ -147,7 +147,7 @@ def start(processes: Processes, size: Size, *, peers: bool) -> Servers:
         passthrough=passthrough,
         exact=sidecar("exact", None),
         otlp=sidecar("otlp", None, telemetry={"endpoint": collector.url}),
-        semantic=sidecar("semantic", 900),
+        semantic=sidecar("semantic", 500),
         peer=litellm.start(processes, upstream.url) if peers else None,
     )
 

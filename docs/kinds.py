@@ -25,7 +25,7 @@ _UNKNOWN = (
 
 def pages(table: Table) -> dict[str, str]:
     """File name to content."""
-    cache_conditions = ("READY", "REDIS_READY", "INDEX_READY", "RECONCILING", "STALLED")
+    cache_conditions = ("READY", "REDIS_READY", "INDEX_READY", "CERTIFIED", "RECONCILING", "STALLED")
     route_conditions = ("READY", "ACCEPTED", "RESOLVED_REFS", "INJECTION_UP_TO_DATE", "RECONCILING", "STALLED")
     return {
         "semantic-cache.md": _kind(SEMANTIC_CACHE, table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -16,6 +17,7 @@ from cachedistill_sidecar.local.redis import EmbeddedRedis
 from tests.api_server import api_server as api_server
 from tests.routes import route_document
 from tests.running import Running
+from tests.taught import Never, teach
 from tests.upstream import Upstream
 
 StartSidecar = Callable[..., Awaitable[Sidecar]]
@@ -51,18 +53,32 @@ async def upstream() -> AsyncIterator[Upstream]:
 async def start_sidecar(
     upstream: Upstream, redis_url: str, embedder_folder: Path, cache_name: str
 ) -> AsyncIterator[StartSidecar]:
-    """Start sidecars in front of `upstream`; keywords change the route document (see tests/routes.py)."""
+    """Start sidecars in front of `upstream`; keywords change the route document (see tests/routes.py).
+
+    They have learnt enough for hits by meaning, unless they are not `taught`, and verify none without another `rng`.
+    """
     async with AsyncExitStack() as stack:
 
-        async def start(*, span_exporter: object = None, route: object = None, **changes: object) -> Sidecar:
+        async def start(
+            *,
+            span_exporter: object = None,
+            route: object = None,
+            rng: random.Random | None = None,
+            taught: bool = True,
+            **changes: object,
+        ) -> Sidecar:
             settings = {"redis_url": redis_url, "cache": cache_name} | changes
             document = route if route is not None else route_document(upstream.url, **settings)  # type: ignore[arg-type]
             sidecar = Sidecar(
                 document,  # type: ignore[arg-type]
                 find_model=lambda name: embedder_folder if name == "all-MiniLM-L6-v2" else Path(name),
                 span_exporter=span_exporter,  # type: ignore[arg-type]
+                rng=rng or Never(),
             )
-            return await stack.enter_async_context(sidecar)
+            await stack.enter_async_context(sidecar)
+            if taught:
+                await teach(sidecar)
+            return sidecar
 
         yield start
 

@@ -16,13 +16,13 @@ def route_document(
     *,
     redis_url: str,
     cache: str,
-    semantic: int | None = 900,
+    semantic: int | None = 500,
     use: dict[str, Any] | None = None,
     cache_settings: dict[str, Any] | None = None,
     fallback_settings: dict[str, Any] | None = None,
     **document: Any,
 ) -> RouteDocument:
-    """`semantic`: similarityPermille, None for exact only; the rest is merged into the part that it names."""
+    """`semantic`: maxErrorPermille, None for exact only; the rest is merged into the part that it names."""
     fallbacks = [
         {
             "name": provider.lower(),
@@ -33,7 +33,7 @@ def route_document(
         }
         for provider in Provider
     ]
-    cache_use = {"ref": cache} | ({"semantic": {"similarityPermille": semantic}} if semantic is not None else {})
+    cache_use = {"ref": cache} | ({"semantic": {"maxErrorPermille": semantic}} if semantic is not None else {})
     rule = {"name": "all", "cache": cache_use | (use or {}), "fallbacks": [each["name"] for each in fallbacks]}
     return parse(
         orjson.dumps(

@@ -116,7 +116,7 @@ def route(name: str = "chat", *, use: Manifest | None = None, app: str = "chat",
 def using(name: str = "support", namespace: str | None = None, **more: Any) -> Manifest:
     """How a rule uses a cache: exactly and by meaning."""
     ref = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"ref": ref, "semantic": {"similarityPermille": 900}, **more}
+    return {"ref": ref, "semantic": {"maxErrorPermille": 20}, **more}
 
 
 def _resource(kind: str, name: str, spec: Manifest) -> Manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -9,6 +10,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from cachedistill_sidecar.cache.store import StoreUnavailable
+from cachedistill_sidecar.path import feedback
 
 if TYPE_CHECKING:
     from cachedistill_sidecar.app import Sidecar
@@ -44,8 +46,21 @@ def admin_application(sidecar: Sidecar) -> web.Application:
 
     @routes.get("/cachedistill/decisions/{trace}")
     async def decision(request: web.Request) -> web.Response:
-        found = sidecar.parts.records.of_trace(request.match_info["trace"])
+        found = _told(sidecar, request.match_info["trace"])
         return _json(found, 200 if found else 404)
+
+    @routes.post(feedback.PATH)
+    async def give_feedback(request: web.Request) -> web.Response:
+        status, told = feedback.give(await request.read(), sidecar.parts)
+        return _json(told, status)
+
+    @routes.get("/cachedistill/budget")
+    async def budget(_request: web.Request) -> web.Response:
+        return _json(_standings(sidecar))
+
+    @routes.delete("/cachedistill/suspensions/{entry}")
+    async def clear(request: web.Request) -> web.Response:
+        return _clear(sidecar, request.match_info["entry"])
 
     @routes.delete("/cachedistill/entries/{entry}")
     async def remove(request: web.Request) -> web.Response:
@@ -56,6 +71,33 @@ def admin_application(sidecar: Sidecar) -> web.Application:
     return application
 
 
+def _told(sidecar: Sidecar, trace: str) -> list[dict[str, Any]]:
+    """The decisions of a trace; of those by meaning, with the part that each feature has, by the model in use."""
+    found = sidecar.parts.records.of_trace(trace)
+    for record in found:
+        verdict = sidecar.parts.records.verdict(trace, record["entry"])
+        lesson = sidecar.parts.lessons.get(record["cache"])
+        if verdict is not None and verdict.features and lesson is not None and lesson.learner is not None:
+            record["parts"] = [asdict(part) for part in lesson.learner.model.explain(verdict.features)]
+    return found
+
+
+def _standings(sidecar: Sidecar) -> list[dict[str, Any]]:
+    return [
+        {"cache": name, "rule": rule, **asdict(standing)}
+        for name, lesson in sidecar.parts.lessons.items()
+        if lesson.learner is not None
+        for rule, standing in lesson.learner.standings().items()
+    ]
+
+
+def _clear(sidecar: Sidecar, entry: str) -> web.Response:
+    suspended = [each.suspensions for each in sidecar.parts.lessons.values() if each.suspensions.of(entry) is not None]
+    for each in suspended:
+        each.clear(entry)
+    return _json({"entry": entry, "cleared": bool(suspended)}, 200 if suspended else 404)
+
+
 async def _remove(sidecar: Sidecar, entry: str) -> web.Response:
     removed = False
     try:
@@ -63,6 +105,8 @@ async def _remove(sidecar: Sidecar, entry: str) -> web.Response:
             removed = await cache.remove(entry) or removed
     except StoreUnavailable as error:
         return _json({"error": f"the cache is unavailable: {error}"}, 503)
+    if removed:
+        feedback.removed(entry, sidecar.parts)
     return _json({"entry": entry, "removed": removed}, 200 if removed else 404)
 
 

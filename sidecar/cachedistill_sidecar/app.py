@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import ssl
 from collections.abc import Coroutine, Iterable
 from dataclasses import replace
@@ -15,9 +16,11 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from prometheus_client import CollectorRegistry
 
 from cachedistill_sidecar.admin import admin_application
-from cachedistill_sidecar.cache.live import LiveCache
 from cachedistill_sidecar.fallback.client import FallbackClient
 from cachedistill_sidecar.generation import GRACE_SECONDS, FindModel, Generations
+from cachedistill_sidecar.learning.lesson import Lesson, Lessons
+from cachedistill_sidecar.learning.verifier import Verifier
+from cachedistill_sidecar.ledger.account import Account
 from cachedistill_sidecar.ledger.cpu import CpuMeter
 from cachedistill_sidecar.parts import Background, Parts
 from cachedistill_sidecar.pipeline import Pipeline
@@ -40,7 +43,8 @@ _MODEL_RETRY_SECONDS = 60.0
 class Sidecar:
     """A running sidecar. `route` is a document, or the path of one that is watched for changes.
 
-    `meanwhile` is the route as long as that file is missing or wrong; without it, such a file is an error.
+    `meanwhile` is the route as long as that file is missing or wrong; without it, such a file is an error. `rng` draws
+    which answers are verified.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Sidecar:
         admin_host: str = "127.0.0.1",
         admin_port: int = 0,
         span_exporter: SpanExporter | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self._file: RouteFile | None = None
         if isinstance(route, Path):
@@ -63,7 +68,9 @@ class Sidecar:
         self._document = route
         self._interception = interception
         self._interceptor: Interceptor | None = None
-        self._generations = Generations(find_model)
+        self._rng = rng or random.Random()
+        self._find_model = find_model
+        self._generations: Generations
         self._turn = asyncio.Lock()
         self._address, self._admin_address = (host, port), (admin_host, admin_port)
         self._span_exporter = span_exporter
@@ -76,10 +83,15 @@ class Sidecar:
     async def start(self) -> None:
         """Wire the parts, then listen. Raises OSError when a port is taken."""
         self._reports = self._new_reports(self._document)
+        fallbacks = self._fallback_client()
+        self._generations = Generations(self._find_model, Lessons(fallbacks, self._rng, self._spent))
+        route, caches = Route(self._document), await self._generations.caches(self._document, {})
         self.parts = Parts(
-            route=Route(self._document),
-            caches=await self._generations.caches(self._document, {}),
-            fallbacks=self._fallback_client(),
+            route=route,
+            caches=caches,
+            lessons=await self._generations.lessons.next(route, caches, {}),
+            verifier=Verifier(self._rng),
+            fallbacks=fallbacks,
             tracing=self._reports.tracing,
             metrics=self._reports.metrics,
             records=Records(),
@@ -157,8 +169,11 @@ class Sidecar:
     def _route_problem(self) -> str | None:
         return None if self._file is None else self._file.problem
 
-    def _live(self) -> Iterable[LiveCache]:
-        return list(self.parts.caches.values())
+    def _lessons(self) -> Iterable[Lesson]:
+        return list(self.parts.lessons.values())
+
+    def _spent(self, account: Account) -> None:
+        self.parts.metrics.spend(self.parts.route.name, account)
 
     async def _listen(self) -> None:
         self._admin = web.AppRunner(admin_application(self), access_log=None, shutdown_timeout=1.0)
@@ -210,7 +225,7 @@ class Sidecar:
         self.parts.metrics.route_loads.add(1, "rejected")
 
     def _new_reports(self, document: RouteDocument) -> Reports:
-        return Reports(document, self._span_exporter, self._live)
+        return Reports(document, self._span_exporter, self._lessons)
 
     async def _retry_models(self) -> None:
         """Load what could not be loaded before: a volume may have come late, a download may have failed for once."""

@@ -53,7 +53,10 @@ class Reason(StrEnum):
     SIMILAR = "similar", Decision.SEMANTIC_HIT, "a stored request means the same, as far as the route's policy can tell"
     # fallback: looked for, and not found
     COLD = "cold", Decision.FALLBACK, "nothing comparable is stored yet"
-    BELOW_CONFIDENCE = "below_confidence", Decision.FALLBACK, "the most similar stored request is not similar enough"
+    UNCERTIFIED = "uncertified", Decision.FALLBACK, "too little is known yet to keep the error budget: exact hits only"
+    BELOW_CONFIDENCE = "below_confidence", Decision.FALLBACK, "the known answer is not certain enough for the budget"
+    SUSPENDED = "suspended", Decision.FALLBACK, "the stored answer was found wrong, and is not served by meaning"
+    UNSHARED = "unshared", Decision.FALLBACK, "too few principals got this answer for it to be served to others"
     GUARD_NUMBER = "guard_number", Decision.FALLBACK, "the most similar stored request has other numbers"
     GUARD_IDENTIFIER = "guard_identifier", Decision.FALLBACK, "the most similar stored request has other identifiers"
     GUARD_NEGATION = "guard_negation", Decision.FALLBACK, "the most similar stored request negates or reverses this one"

@@ -111,12 +111,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """An entry that may mean the same: its key, the text it was stored for, its cosine similarity in -1..1."""
+class Neighbour:
+    """A past query with a known answer: its entry's key, the group of entries with the same answer, the query's text,
+    its cosine similarity in -1..1, and who asked it (see `path/principal.py`)."""
 
     entry: str
+    group: str
     text: str
     similarity: float
+    principal: str = ""
 
 
 @dataclass(slots=True)
@@ -152,8 +155,17 @@ class Exchange:
     may_read: bool = False
     may_compare: bool = False
     max_age: float | None = None
+    principal: str = ""
+    """Who asks, as an opaque name (see `path/principal.py`)."""
+    budget: int = 0
+    """The most of the answers by meaning that may be wrong, in thousandths; 0: none by meaning."""
     vector: Vector | None = None
+    neighbours: tuple[Neighbour, ...] | None = None
+    """What the search for the verdict found; None when there was none."""
     verdict: Verdict | None = None
+    share: float = 0.0
+    """The probability with which this hit was to be verified."""
+    verifying: bool = False
     entry: Entry | None = None
     flight: Flight | None = None
     reason: Reason = Reason.COLD
@@ -210,7 +222,11 @@ class Exchange:
             "fallback": None if self.fallback is None else self.fallback.name,
             "status": self.status,
             "error": self.error,
-            "cutoff": self.cutoff,
+            "budget": self.budget,
+            "cutoff": None if verdict is None else verdict.cutoff,
+            "probability": None if verdict is None else verdict.probability,
+            "group": None if verdict is None or verdict.candidate is None else verdict.candidate.group,
+            "verification": "drawn" if self.verifying else None,
             "candidates": [
                 {
                     "entry": each.entry,
@@ -221,13 +237,6 @@ class Exchange:
             ],
             "steps_ms": {step: round(seconds * 1000, 3) for step, seconds in self.trace.seconds.items()},
         }
-
-    @property
-    def cutoff(self) -> float | None:
-        """The least cosine similarity that the rule asks for; None when it compares nothing."""
-        if self.rule is None or self.rule.cache is None or self.rule.cache.semantic is None:
-            return None
-        return self.rule.cache.semantic.similarity_permille / 1000
 
     def settle(self, reason: Reason) -> None:
         """End the search for an answer."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cachedistill_sidecar.cache.live import LiveCache
 from cachedistill_sidecar.edge.embedder import Embedder, ModelUnavailable
+from cachedistill_sidecar.learning.lesson import Lesson, Lessons
 from cachedistill_sidecar.parts import Parts
 from cachedistill_sidecar.route import Route
 from cachedistill_sidecar.route_document import RouteDocument
@@ -27,10 +28,11 @@ DRAIN_SECONDS = 3.0
 
 
 class Generations:
-    """Makes the caches and embedders that a route names; what a new route names too is kept with all it holds."""
+    """Makes the caches, embedders and lessons that a route names; what a new route names too is kept as it is."""
 
-    def __init__(self, find_model: FindModel) -> None:
+    def __init__(self, find_model: FindModel, lessons: Lessons) -> None:
         self._find_model = find_model
+        self.lessons = lessons
         self._embedders: dict[str, Embedder] = {}
         self._problems: dict[str, str] = {}
         self._ending = asyncio.Event()
@@ -54,10 +56,14 @@ class Generations:
 
     async def next(self, document: RouteDocument, before: Parts) -> Parts:
         """The parts for a new document; caches that it doesn't name are closed when their answers have ended."""
-        parts = replace(before, route=Route(document), caches=await self.caches(document, before.caches))
+        route, caches = Route(document), await self.caches(document, before.caches)
+        lessons = await self.lessons.next(route, caches, before.lessons)
+        parts = replace(before, route=route, caches=caches, lessons=lessons)
         for name, cache in before.caches.items():
-            if parts.caches.get(name) is not cache:
-                parts.spawn(self.retire(partial(cache.close, DRAIN_SECONDS)))
+            if caches.get(name) is not cache:
+                parts.spawn(self.retire(partial(_close, before.lessons[name], cache)))
+            elif lessons[name].suspensions is not before.lessons[name].suspensions:
+                parts.spawn(self.retire(before.lessons[name].close))
         return parts
 
     async def retry(self, parts: Parts) -> bool:
@@ -73,8 +79,8 @@ class Generations:
         """Let what is under way in the background end, write what waits, and let go."""
         self._ending.set()
         await parts.background.drain(seconds=DRAIN_SECONDS)
-        for cache in parts.caches.values():
-            await cache.close(DRAIN_SECONDS)
+        for name, cache in parts.caches.items():
+            await _close(parts.lessons[name], cache)
         for embedder in self._embedders.values():
             embedder.close()
 
@@ -99,3 +105,9 @@ class Generations:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), GRACE_SECONDS)
         await close()
+
+
+async def _close(lesson: Lesson, cache: LiveCache) -> None:
+    """In this order: what was learnt is written into the cache's Redis."""
+    await lesson.close()
+    await cache.close(DRAIN_SECONDS)

@@ -1,4 +1,4 @@
-"""What the path works with: the route as it is now, its caches, the fallbacks' client, telemetry."""
+"""What the path works with: the route as it is now, its caches and lessons, the fallbacks' client, telemetry."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 from cachedistill_sidecar.cache.live import LiveCache
 from cachedistill_sidecar.fallback.client import FallbackClient
+from cachedistill_sidecar.learning.lesson import Lesson
+from cachedistill_sidecar.learning.verifier import Verifier
 from cachedistill_sidecar.ledger.cpu import CpuMeter
-from cachedistill_sidecar.policy.acceptance import Acceptance, CosineCutoff
 from cachedistill_sidecar.route import Route
 from cachedistill_sidecar.telemetry.metrics import Metrics
 from cachedistill_sidecar.telemetry.records import Records
@@ -44,6 +45,9 @@ class Parts:
 
     route: Route
     caches: Mapping[str, LiveCache]
+    lessons: Mapping[str, Lesson]
+    """By cache, as those are."""
+    verifier: Verifier
     fallbacks: FallbackClient
     tracing: Tracing
     metrics: Metrics
@@ -56,7 +60,3 @@ class Parts:
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that outlives its request."""
         return self.background.spawn(work)
-
-    def acceptance(self, cutoff: float) -> Acceptance:
-        """The policy that decides on semantic candidates."""
-        return CosineCutoff(cutoff)

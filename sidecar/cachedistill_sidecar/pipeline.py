@@ -6,6 +6,8 @@
     escalate  else ask the fallbacks in order; identical requests meanwhile share one flight
     respond   answer in the client's dialect, with the decision headers
     remember  after the last byte: store the answer (inside the flight, so it outlives the client)
+    learn     behind that: find its group among the stored answers, and label what might have been served instead
+    verify    after a hit by meaning: once in a while, ask a fallback whether it was right
     conclude  after that: the account, the span, the metrics, the record
 
 A step either passes the exchange on or settles it. Whatever fails in here, the app's call still reaches its provider.
@@ -17,11 +19,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from aiohttp.web import BaseRequest, StreamResponse
+import orjson
+from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from cachedistill_sidecar.decision import Decision, Reason
 from cachedistill_sidecar.exchange import Exchange
 from cachedistill_sidecar.parts import Parts
+from cachedistill_sidecar.path import feedback
 from cachedistill_sidecar.path.conclude import conclude
 from cachedistill_sidecar.path.escalate import escalate
 from cachedistill_sidecar.path.guard import guard
@@ -30,6 +34,7 @@ from cachedistill_sidecar.path.passthrough import passthrough
 from cachedistill_sidecar.path.recall import recall
 from cachedistill_sidecar.path.receive import SlowClient, receive
 from cachedistill_sidecar.path.respond import failure, respond
+from cachedistill_sidecar.path.verify import verify
 from cachedistill_sidecar.route_document import FailurePolicy
 
 log = logging.getLogger(__name__)
@@ -50,9 +55,14 @@ class Pipeline:
     async def __call__(self, request: BaseRequest) -> StreamResponse:
         """Take one request down the path."""
         parts = self._parts()
+        if request.path == feedback.PATH and request.method == "POST":
+            status, told = feedback.give(await request.read(), parts, request.headers)
+            return Response(status=status, body=orjson.dumps(told), content_type="application/json")
         exchange = Exchange.begin(request, parts)
         try:
-            return await self._walk(exchange, request, parts)
+            response = await self._walk(exchange, request, parts)
+            verify(exchange, parts)
+            return response
         except (asyncio.CancelledError, ConnectionError) as gone:
             if exchange.decision is not Decision.ERROR:
                 exchange.reason, exchange.error = Reason.CLIENT_GONE, str(gone) or "the client hung up"

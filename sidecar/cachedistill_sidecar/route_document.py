@@ -31,6 +31,9 @@ class Provider(StrEnum):
     OLLAMA = "Ollama"
 
 
+JUDGE_DIALECTS = (Provider.OPENAI, Provider.ANTHROPIC)
+
+
 class Scope(StrEnum):
     """How far an entry of a cache may be shared."""
 
@@ -144,6 +147,17 @@ class StreamReplay(Part):
     delay_milliseconds: int = Field(0, ge=0, le=1000, description="pause between two chunks")
 
 
+class Poisoning(Part):
+    """What keeps a wrong answer that somebody planted from reaching others."""
+
+    minimum_agreeing_principals: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="so many different askers must have got the same answer before it serves anybody else by meaning",
+    )
+
+
 class Cache(Part):
     """One semantic cache (a SemanticCache, resolved)."""
 
@@ -157,6 +171,15 @@ class Cache(Part):
     max_entry_bytes: int = Field(262144, ge=1024, le=16777216, description="largest answer that is stored")
     near_bytes: int = Field(16777216, ge=0, le=1073741824, description="size of the sidecar's own near cache; 0: none")
     stream_replay: StreamReplay = StreamReplay()
+    poisoning: Poisoning = Poisoning()
+    seal_file: str | None = Field(
+        None,
+        description="file with keys of 32 bytes in base64, one a line, that entries are sealed with: what was stored "
+        "without any of them is not read; the first key seals, all of them open",
+    )
+    encryption_file: str | None = Field(
+        None, description="file with keys of the same form: entries are encrypted with them, which seals them too"
+    )
 
     @model_validator(mode="after")
     def _scope_has_its_header(self) -> Self:
@@ -175,10 +198,27 @@ class Match(Part):
     headers: dict[HeaderName, Glob] = Field(default_factory=dict, max_length=16, description="globs over headers")
 
 
-class Semantic(Part):
-    """Answering by meaning."""
+class Judge(Part):
+    """A fallback that says whether two answers are the same, where cheaper judges can't tell."""
 
-    similarity_permille: Permille = Field(900, description="least cosine similarity, in thousandths")
+    fallback: Name = Field(description="a name in fallbacks, of dialect OpenAI or Anthropic")
+    model: str | None = Field(None, min_length=1, max_length=256, description="absent: the model that the app asked")
+    requests_per_hour: int = Field(60, ge=1, le=10000, description="how often it is asked at most")
+
+
+class Semantic(Part):
+    """Answering by meaning, within a budget of wrong answers."""
+
+    max_error_permille: int = Field(
+        20,
+        ge=0,
+        le=500,
+        description="most answers served by meaning that may be wrong, in thousandths; 0: exact hits only",
+    )
+    verify_permille: Permille = Field(
+        50, description="share of answers served by meaning that a fallback is asked again, to measure; in thousandths"
+    )
+    judge: Judge | None = Field(None, description="absent: answers that cheaper judges can't decide on stay undecided")
 
 
 class CachePolicy(Part):
@@ -328,6 +368,20 @@ class RouteDocument(Part):
                 raise ValueError(f"rules.{rule.name}.cache.ref: {rule.cache.ref!r} is not one of {sorted(caches)}")
             if unknown := [name for name in rule.fallbacks if name not in fallbacks]:
                 raise ValueError(f"rules.{rule.name}.fallbacks: {unknown[0]!r} is not one of {sorted(fallbacks)}")
+        return self
+
+    @model_validator(mode="after")
+    def _judges_are_fallbacks_that_can_be_asked(self) -> Self:
+        dialects = {fallback.name: fallback.endpoint.dialect for fallback in self.fallbacks}
+        for rule in self.rules:
+            judge = rule.cache.semantic.judge if rule.cache is not None and rule.cache.semantic is not None else None
+            if judge is None:
+                continue
+            where = f"rules.{rule.name}.cache.semantic.judge.fallback: {judge.fallback!r}"
+            if judge.fallback not in dialects:
+                raise ValueError(f"{where} is not one of {sorted(dialects)}")
+            if dialects[judge.fallback] not in JUDGE_DIALECTS:
+                raise ValueError(f"{where} speaks {dialects[judge.fallback]}, a judge OpenAI or Anthropic")
         return self
 
 

@@ -66,7 +66,7 @@ def model_route_specs() -> st.SearchStrategy[Spec]:
         fallbacks=st.lists(fallback, min_size=1, max_size=2, unique_by=lambda each: each["name"]),
         sidecar=st.fixed_dictionaries({}, optional={"resources": _resources(), "logLevel": st.just("debug")}),
     )
-    return spec.map(_rules_name_fallbacks)
+    return spec.map(_rules_name_fallbacks).map(_judges_can_be_asked)
 
 
 def _object(schema: Spec, **own: Strategy) -> Strategy:
@@ -150,3 +150,13 @@ def _capacity_of_managed(spec: Spec) -> Spec:
 def _rules_name_fallbacks(spec: Spec) -> Spec:
     names = [fallback["name"] for fallback in spec["fallbacks"]]
     return spec | {"rules": [rule | {"fallbacks": names} for rule in spec["rules"]]}
+
+
+def _judges_can_be_asked(spec: Spec) -> Spec:
+    able = [each["name"] for each in spec["fallbacks"] if each["endpoint"]["dialect"] in ("OpenAI", "Anthropic")]
+    for rule in spec["rules"]:
+        semantic = rule.get("cache", {}).get("semantic", {})
+        judge = semantic.pop("judge", None)
+        if judge is not None and able:
+            semantic["judge"] = judge | {"fallback": able[0]}
+    return spec

@@ -17,8 +17,12 @@ from cachedistill_operator.render.redis_users import SIDECAR_RULES
 from cachedistill_sidecar.cache.building import Builder
 from cachedistill_sidecar.cache.indexes import Indexes
 from cachedistill_sidecar.edge.embedder import Embedder
+from cachedistill_sidecar.learning.allowance import Allowance
+from cachedistill_sidecar.learning.suspensions import Cause, Suspensions
 from cachedistill_sidecar.local.models import MINILM_FP32, prepare_embedder
 from tests.component.asking import App, connected, settled
+from tests.component.learning_stage import ROUTE, label, labels_of, learning
+from tests.component.sealed_stage import cached
 from tests.conftest import StartSidecar
 from tests.topologies import sharded, watched
 
@@ -56,7 +60,7 @@ async def test_nothing_of_the_path_is_refused(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession, admin: Redis, limited: tuple[str, str]
 ) -> None:
     user, url = limited
-    sidecar = await start_sidecar(redis_url=url, semantic=600, cache_settings=FAR)
+    sidecar = await start_sidecar(redis_url=url, semantic=500, cache_settings=FAR)
     app = App(http, sidecar.url)
     assert (await app.chat(ASKED)).reason == "cold"
     await settled(sidecar)
@@ -81,7 +85,7 @@ async def test_an_index_of_another_shape_can_be_replaced(
     name = f"cachedistill:{cache_name}:v:{{{cache_name}}}:{digest}"
     made = "FT.CREATE", name, "PREFIX", 1, name, "SCHEMA", "partition", "TEXT"
     await admin.execute_command(*made)  # type: ignore[no-untyped-call]
-    sidecar = await start_sidecar(redis_url=url, semantic=600)
+    sidecar = await start_sidecar(redis_url=url, semantic=500)
     assert sidecar.state()["caches"].popitem()[1]["problem"] is None
     assert await refused(admin, user) == []
 
@@ -90,15 +94,32 @@ async def test_nothing_of_an_index_build_is_refused(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession, admin: Redis, limited: tuple[str, str]
 ) -> None:
     user, url = limited
-    sidecar = await start_sidecar(redis_url=url, semantic=600)
+    sidecar = await start_sidecar(redis_url=url, semantic=500)
     await App(http, sidecar.url).chat(ASKED)
     await settled(sidecar)
     [cache] = sidecar.parts.caches.values()
     embedder = Embedder.load(prepare_embedder(MINILM_FP32))
-    built = await Builder(cache.store, embedder, lambda _: None).build(MINILM_FP32)
+    built = await Builder(cache.store, embedder, cache.seal, lambda _: None).build(MINILM_FP32)
     embedder.close()
     assert built.embedded == 1
     assert list(await Indexes(cache.store).registered()) == [MINILM_FP32]
+    assert await refused(admin, user) == []
+
+
+async def test_nothing_of_learning_is_refused(admin: Redis, limited: tuple[str, str], cache_name: str) -> None:
+    user, url = limited
+    async with learning(url, cache_name) as learner, cached(url, cache_name) as live:
+        learner.record(label())
+        assert await labels_of(learner) == 1
+        learner.adopt({"other": 10})
+        learner._summary._next = 0.0
+        await learner.turn()
+        suspensions = Suspensions(live.store, live.seal, 3600)
+        suspensions.suspend("0" * 32, Cause.FEEDBACK)
+        await suspensions.turn()
+        suspensions.clear("0" * 32)
+        await suspensions.turn()
+        assert await Allowance(live.store, ROUTE, "all", 1).take()
     assert await refused(admin, user) == []
 
 
@@ -108,7 +129,7 @@ def with_user(url: str) -> str:
 
 async def works(start_sidecar: StartSidecar, http: aiohttp.ClientSession, url: str) -> None:
     """Exact and semantic hits, and a report of the ledger."""
-    sidecar = await start_sidecar(redis_url=url, semantic=600, cache_settings=FAR)
+    sidecar = await start_sidecar(redis_url=url, semantic=500, cache_settings=FAR)
     await connected(sidecar)
     app = App(http, sidecar.url)
     await app.chat(ASKED)
@@ -158,6 +179,11 @@ FORBIDDEN = (
     "FT.DROPINDEX {index} DD",
     "KEYS *",
     "SCAN 0",
+    "XADD {other}labels:x/y * event x",
+    "XRANGE {other}labels:x/y - +",
+    "HDEL {other}suspended x",
+    "INCR {other}suspended:changes",
+    "DEL {other}labels:x/y",
     "RENAME {own}e:0 {other}e:0",
     "FLUSHALL",
     "FLUSHDB",

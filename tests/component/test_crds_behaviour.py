@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cachedistill_operator.api import crd
 from cachedistill_operator.api.model_route import ModelRouteSpec, ModelRouteStatus
-from cachedistill_operator.api.semantic_cache import SemanticCacheSpec, SemanticCacheStatus
+from cachedistill_operator.api.semantic_cache import SemanticCacheSpec, SemanticCacheStatus, WrongHits
 from e2e.cluster.kubectl import Kubectl
 from tests.component.spec_strategies import model_route_specs, semantic_cache_specs
 from tests.resources import Manifest, changed, model_route, semantic_cache, text
@@ -87,9 +87,10 @@ def test_a_number_is_a_quantity(kinds: Kubectl) -> None:
 def test_the_columns_of_a_cache_show_its_status(namespace: Kubectl) -> None:
     namespace("create", "--filename=-", stdin=text(semantic_cache("support")))
     status = {
-        "conditions": [READY],
+        "conditions": [READY | {"type": "Certified", "reason": "Certified"}, READY],
         "entries": 18231,
         "hitPermille": 412,
+        "wrongHitPermille": {"measured": 6, "upper": 9, "labels": 5120, "since": "2026-01-01T00:00:00Z"},
         "bytes": "412Mi",
         "endpoint": "support-redis.shop.svc:6379",
         "embedding": {"model": "all-MiniLM-L6-v2"},
@@ -97,10 +98,11 @@ def test_the_columns_of_a_cache_show_its_status(namespace: Kubectl) -> None:
     _set_status(namespace, "semcache/support", status)
     narrow = table(namespace, "semcache")
     assert narrow.pop("AGE")
-    assert narrow == {"NAME": "support", "READY": "True", "ENTRIES": "18231", "HITS": "412"}
+    assert narrow == {"NAME": "support", "READY": "True", "ENTRIES": "18231", "HITS": "412", "WRONG": "6"}
     wide = table(namespace, "semcache", "--output=wide")
-    assert {name: wide[name] for name in ("REASON", "REDIS", "MODEL", "SIZE")} == {
+    assert {name: wide[name] for name in ("REASON", "CERTIFIED", "REDIS", "MODEL", "SIZE")} == {
         "REASON": "AllWell",
+        "CERTIFIED": "Certified",
         "REDIS": "support-redis.shop.svc:6379",
         "MODEL": "all-MiniLM-L6-v2",
         "SIZE": "412Mi",
@@ -153,6 +155,14 @@ def test_a_status_as_stored_is_one_that_the_model_reads(namespace: Kubectl) -> N
     assert (status.requests, status.conditions[0].reason) == (9, "AllWell")
     assert status.decisions_permille is not None
     assert status.decisions_permille.fallback == 0
+
+
+def test_a_caches_share_of_wrong_answers_is_kept_as_it_is_written(namespace: Kubectl) -> None:
+    namespace("create", "--filename=-", stdin=text(semantic_cache("support")))
+    wanted = {"measured": 6, "upper": 9, "labels": 5120, "since": "2026-01-01T00:00:00Z"}
+    _set_status(namespace, "semcache/support", {"wrongHitPermille": wanted})
+    status = SemanticCacheStatus.model_validate(namespace.get("semcache", "support")["status"])
+    assert status.wrong_hit_permille == WrongHits.model_validate(wanted)
 
 
 # Without shrinking: each try is a run of kubectl, and what it says names the field.

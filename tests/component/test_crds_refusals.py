@@ -12,6 +12,7 @@ from tests.resources import Manifest, changed, model_route, semantic_cache, text
 CACHE = semantic_cache()
 ROUTE = model_route()
 URL = {"urlSecretRef": {"name": "redis", "key": "url"}}
+JUDGED = changed(ROUTE, "spec.rules.0.cache.semantic", {"judge": {"fallback": "cloud"}})
 LIMITED = changed(CACHE, "spec.redis.managed.resources", {"limits": {"memory": "1Gi"}})
 
 
@@ -42,8 +43,19 @@ def refusal(kubectl: Kubectl, resource: Manifest) -> str:
         (
             ROUTE,
             "spec.rules.0.cache.semantic",
-            {"similarityPermille": 1001},
-            "spec.rules[0].cache.semantic.similarityPermille in body should be less than or equal to 1000",
+            {"maxErrorPermille": 501},
+            "spec.rules[0].cache.semantic.maxErrorPermille in body should be less than or equal to 500",
+        ),
+        (ROUTE, "spec.rules.0.cache.semantic", {"maxErrorPermille": -1}, "maxErrorPermille in body should be greater"),
+        (ROUTE, "spec.rules.0.cache.semantic", {"maxErrorPermille": 0.5}, "maxErrorPermille in body must be of type"),
+        (ROUTE, "spec.rules.0.cache.semantic", {"verifyPermille": 1001}, "verifyPermille in body should be less than"),
+        (ROUTE, "spec.rules.0.cache.semantic", {"similarityPermille": 900}, 'semantic.similarityPermille"'),
+        (ROUTE, "spec.rules.0.cache.semantic", {"judge": {}}, "semantic.judge.fallback: Required value"),
+        (
+            ROUTE,
+            "spec.rules.0.cache.semantic",
+            {"judge": {"fallback": "cloud", "requestsPerHour": 10001}},
+            "semantic.judge.requestsPerHour in body should be less than or equal to 10000",
         ),
         (
             ROUTE,
@@ -132,6 +144,13 @@ def refusal(kubectl: Kubectl, resource: Manifest) -> str:
         ),
         # Names.
         (ROUTE, "spec.rules.0.fallbacks", ["none"], "spec.rules: Invalid value: rules[*].fallbacks must be names of"),
+        (
+            ROUTE,
+            "spec.rules.0.cache.semantic",
+            {"judge": {"fallback": "none"}},
+            "spec.rules: Invalid value: rules[*].cache.semantic.judge.fallback must be a name of spec.fallbacks, of",
+        ),
+        (JUDGED, "spec.fallbacks.0.endpoint.dialect", "Ollama", "a name of spec.fallbacks, of dialect OpenAI or Anth"),
         (ROUTE, "spec.rules.0.fallbacks", ["cloud", "cloud"], 'spec.rules[0].fallbacks[1]: Duplicate value: "cloud"'),
         (ROUTE, "spec.rules.0.fallbacks", [], "spec.rules[0].fallbacks in body should have at least 1 items"),
         (ROUTE, "spec.rules.1", ROUTE["spec"]["rules"][0], 'spec.rules[1]: Duplicate value: {"name":"all"}'),
@@ -145,6 +164,26 @@ def refusal(kubectl: Kubectl, resource: Manifest) -> str:
             ["*.openai.com"],
             "spec.interception.hosts[0] in body should match",
         ),
+        (
+            CACHE,
+            "spec.poisoning",
+            {"minimumAgreeingPrincipals": 0},
+            "minimumAgreeingPrincipals in body should be greate",
+        ),
+        (
+            CACHE,
+            "spec.poisoning",
+            {"minimumAgreeingPrincipals": 17},
+            "minimumAgreeingPrincipals in body should be less",
+        ),
+        (CACHE, "spec.encryption", {}, "spec.encryption.keySecretRef: Required value"),
+        (
+            CACHE,
+            "spec.encryption",
+            {"keySecretRef": {"name": "keys"}},
+            "spec.encryption.keySecretRef.key: Required val",
+        ),
+        (CACHE, "spec.encryption", {"key": "hush"}, 'unknown field "spec.encryption.key"'),
         (CACHE, "metadata.name", "c" * 47, "metadata.name must have at most 46 characters"),
         (CACHE, "metadata.name", "1st", "metadata.name must have at most 46 characters and match ^[a-z]"),
         (CACHE, "metadata.name", "a.b", "metadata.name must have at most 46 characters and match ^[a-z]"),
@@ -156,6 +195,12 @@ def test_bad_input_is_refused_by_its_field_s_name(
     kinds: Kubectl, resource: Manifest, path: str, value: Any, told: str
 ) -> None:
     assert told in refusal(kinds, changed(resource, path, value))
+
+
+@pytest.mark.parametrize("dialect", ["OpenAI", "Anthropic"])
+def test_a_judge_may_be_any_fallback_that_speaks_its_language(kinds: Kubectl, dialect: str) -> None:
+    judged = changed(JUDGED, "spec.fallbacks.0.endpoint.dialect", dialect)
+    kinds("create", "--dry-run=server", "--filename=-", stdin=text(judged))
 
 
 @pytest.mark.parametrize("missing", ["selector", "rules", "fallbacks"])

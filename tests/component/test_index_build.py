@@ -44,7 +44,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 @pytest.fixture
 async def cache(start_sidecar: StartSidecar, http: aiohttp.ClientSession) -> LiveCache:
     """A cache with the answers to three questions, under the first model."""
-    return await stored(await start_sidecar(semantic=600), http)
+    return await stored(await start_sidecar(semantic=500), http)
 
 
 async def stored(sidecar: Sidecar, http: aiohttp.ClientSession) -> LiveCache:
@@ -57,13 +57,13 @@ async def stored(sidecar: Sidecar, http: aiohttp.ClientSession) -> LiveCache:
 
 
 def builder(cache: LiveCache, embedder: Embedder) -> Builder:
-    return Builder(cache.store, embedder, lambda _: None)
+    return Builder(cache.store, embedder, cache.seal, lambda _: None)
 
 
 async def switched(start_sidecar: StartSidecar, **route: object) -> Sidecar:
     """A sidecar whose route names the other model."""
     model = {"model": str(prepare_embedder(MINILM_FP32))}
-    sidecar = await start_sidecar(semantic=600, cache_settings={"embedding": model, "nearBytes": 0}, **route)
+    sidecar = await start_sidecar(semantic=500, cache_settings={"embedding": model, "nearBytes": 0}, **route)
     await connected(sidecar)
     return sidecar
 
@@ -131,7 +131,7 @@ class Watched(Embedder):
 async def test_what_is_stored_during_a_build_is_taken_up(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession, other: Embedder
 ) -> None:
-    sidecar = await start_sidecar(semantic=600)
+    sidecar = await start_sidecar(semantic=500)
     cache = await stored(sidecar, http)
 
     async def ask() -> None:
@@ -159,7 +159,7 @@ async def test_a_build_that_broke_off_goes_on_where_it_was(
 async def test_another_caches_queries_are_not_taken(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession, cache: LiveCache, other: Embedder, cache_name: str
 ) -> None:
-    await stored(await start_sidecar(semantic=600, cache=f"{cache_name}-2"), http)
+    await stored(await start_sidecar(semantic=500, cache=f"{cache_name}-2"), http)
     built = await builder(cache, other).build(MINILM_FP32)
     assert built.index.documents == 3
     assert len(await Indexes(cache.store).names()) == 2
@@ -169,7 +169,7 @@ async def test_an_index_is_built_in_a_cluster(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession, other: Embedder, tmp_path: Path
 ) -> None:
     async with sharded(tmp_path / "redis") as cluster:
-        cache = await stored(await start_sidecar(redis_url=cluster.url, semantic=600), http)
+        cache = await stored(await start_sidecar(redis_url=cluster.url, semantic=500), http)
         built = await builder(cache, other).build(MINILM_FP32)
         assert (built.embedded, built.index.documents) == (3, 3)
         app = App(http, (await switched(start_sidecar, redis_url=cluster.url)).url)

@@ -164,7 +164,7 @@ async def test_an_entry_and_its_vector_expire_with_the_ttl(
     app = App(http, sidecar.url)
     await app.chat(ASKED)
     await settled(sidecar)
-    keys = [key async for key in redis.scan_iter(f"cachedistill:{cache_name}:*")]
+    keys = [key for kind in "ev" async for key in redis.scan_iter(f"cachedistill:{cache_name}:{kind}:*")]
     assert len(keys) == 2
     assert all([0 < await redis.pttl(key) <= 1000 for key in keys])
 

@@ -93,7 +93,7 @@ async def test_a_body_that_is_no_answer_is_passed_on_and_never_stored(
 async def test_an_empty_text_is_asked_exactly_and_not_by_meaning(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession
 ) -> None:
-    sidecar = await start_sidecar(semantic=0)
+    sidecar = await start_sidecar(semantic=500)
     app = App(http, sidecar.url)
     for text in ("", "   \n"):
         body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}

@@ -158,7 +158,7 @@ async def test_later_turns_are_cached_as_the_rule_says(
 async def test_another_history_is_never_served_the_answer(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession
 ) -> None:
-    sidecar = await start_sidecar(semantic=0, use={"conversations": "SameHistory"})
+    sidecar = await start_sidecar(semantic=500, use={"conversations": "SameHistory"})
     app = App(http, sidecar.url)
     await app.chat(ASKED, history=EARLIER)
     await app.chat("How can I reset my password?")
@@ -198,7 +198,7 @@ async def test_tool_calls_are_cached_where_the_rule_allows(
 async def test_requests_with_tools_are_never_answered_by_meaning(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession
 ) -> None:
-    sidecar = await start_sidecar(semantic=0, use={"toolCalls": "Exact"})
+    sidecar = await start_sidecar(semantic=500, use={"toolCalls": "Exact"})
     app = App(http, sidecar.url)
     await app.chat(ASKED, tools=[TOOL])
     await settled(sidecar)

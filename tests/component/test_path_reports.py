@@ -53,7 +53,7 @@ async def test_prometheus_and_otlp_have_every_metric_with_its_labels(
     receiver: Receiver, start_sidecar: StartSidecar, http: aiohttp.ClientSession
 ) -> None:
     settings = {"cache_settings": {"maxEntryBytes": 2000}, "telemetry": {"endpoint": receiver.url}}
-    sidecar = await start_sidecar(semantic=600, **settings)
+    sidecar = await start_sidecar(semantic=500, **settings)
     await traffic(App(http, sidecar.url), sidecar)
     scraped = (await App(http, sidecar.admin_url).call("GET", "/metrics")).body.decode()
     assert await asyncio.to_thread(sidecar.parts.metrics.provider.force_flush)
@@ -92,7 +92,7 @@ async def test_the_last_decisions_are_told_the_newest_first(
 async def test_the_record_of_decisions_holds_no_prompt_no_answer_and_no_key(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession
 ) -> None:
-    sidecar = await start_sidecar(semantic=600)
+    sidecar = await start_sidecar(semantic=500)
     app = App(http, sidecar.url)
     secrets = {"authorization": "Bearer of-the-app"}
     history = ({"role": "system", "content": "zebrafish"},)

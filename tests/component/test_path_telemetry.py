@@ -72,7 +72,7 @@ class Told:
 async def told(receiver: Receiver, start_sidecar: StartSidecar, http: aiohttp.ClientSession) -> Told:
     telemetry = {"endpoint": receiver.url, "detail": True}
     retry = {"retry": {"attempts": 0}, "price": {"inputPerMillion": "1000000", "outputPerMillion": "2000000"}}
-    sidecar = await start_sidecar(semantic=600, telemetry=telemetry, fallback_settings=retry)
+    sidecar = await start_sidecar(semantic=500, telemetry=telemetry, fallback_settings=retry)
     return Told(sidecar, http, receiver)
 
 

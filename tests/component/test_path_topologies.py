@@ -57,7 +57,7 @@ async def home(cluster: Sharded, cache: str) -> Server:
 
 async def learnt(start_sidecar: StartSidecar, http: aiohttp.ClientSession, url: str) -> tuple[Sidecar, App]:
     """A sidecar without memory of its own that has stored the answer to a question."""
-    sidecar = await start_sidecar(redis_url=url, semantic=600, cache_settings=FAR)
+    sidecar = await start_sidecar(redis_url=url, semantic=500, cache_settings=FAR)
     await connected(sidecar)
     app = App(http, sidecar.url)
     assert (await app.chat(ASKED)).reason == "cold"
@@ -75,7 +75,7 @@ async def test_hits_are_as_those_from_one_server(
     async with servers(tmp_path / "redis") as running:
         sidecar, app = await learnt(start_sidecar, http, running.url)
         assert (await app.chat(ASKED)).reason == "stored"
-        second = await start_sidecar(redis_url=running.url, semantic=600, cache_settings=FAR)
+        second = await start_sidecar(redis_url=running.url, semantic=500, cache_settings=FAR)
         await connected(second)
         similar = await App(http, second.url).chat(REWORDED, headers=DEBUG)
         assert similar.reason == "similar"

@@ -42,6 +42,7 @@ async def test_a_cache_is_ready_when_redis_answers_and_the_index_is_complete(
 ) -> None:
     await ready(stage, redis, running)
     assert await stage.conditions() == {
+        "Certified": ("True", "NothingToCertify"),
         "IndexReady": ("True", "IndexComplete"),
         "Ready": ("True", "Ready"),
         "Reconciling": ("False", "NothingToDo"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from cachedistill_operator.api.group import API_VERSION
 from cachedistill_operator.render import redis_users
 from cachedistill_operator.render.cache import Cache
+from cachedistill_operator.render.cache_keys import usable
+from cachedistill_operator.render.redis_secret import secret
 from cachedistill_operator.render.redis_server import arguments
 from cachedistill_sidecar.local.redis import find_server
 from tests.component.cache_fixtures import stage as stage
@@ -23,6 +26,7 @@ from tests.component.route_stage import eventually
 from tests.model_routes import cache
 from tests.topologies import free_port, until
 
+ANOTHER = b64encode(bytes(32)).decode()
 CHILDREN = (
     ("apps/v1", "StatefulSet"),
     ("v1", "Service"),
@@ -46,7 +50,9 @@ async def test_one_look_makes_all_of_it(stage: CacheStage) -> None:
     assert kept is not None
     assert client is not None
     host = f"support-redis.{stage.namespace}.svc.cluster.local:6379"
-    assert client == {"url": f"redis://sidecar:{kept['sidecar-password']}@{host}/0"}
+    url = f"redis://sidecar:{kept['sidecar-password']}@{host}/0"
+    assert client == {"url": url, "seal.key": kept["seal-key"]}
+    assert usable(kept["seal-key"])
     assert kept["admin-password"] not in str(client)
     assert (await stage.conditions())["RedisReady"] == ("False", "Starting")
     assert (await stage.conditions())["Reconciling"] == ("True", "Starting")
@@ -67,6 +73,42 @@ async def test_further_looks_change_nothing_and_keep_the_passwords(stage: CacheS
     await stage.look()
     assert stage.writes() == []
     assert await stage.secret("support-redis") == before
+
+
+async def test_an_older_secret_gets_a_sealing_key_and_keeps_its_passwords(stage: CacheStage) -> None:
+    owned = {"app.kubernetes.io/managed-by": "cachedistill"}
+    metadata = {"name": "support-redis", "namespace": stage.namespace, "labels": owned}
+    passwords = {"admin-password": "one", "sidecar-password": "two"}
+    await stage.admin.apply(secret(metadata, passwords))
+    await stage.put(cache())
+    await stage.look()
+    kept = await stage.secret("support-redis")
+    assert kept is not None
+    assert {name: kept[name] for name in passwords} == passwords
+    assert usable(kept["seal-key"])
+
+
+async def test_a_sealing_key_that_somebody_replaces_reaches_sidecars(stage: CacheStage) -> None:
+    await stage.put(cache())
+    await stage.look()
+    kept = await stage.secret("support-redis")
+    assert kept is not None
+    both = f"{kept['seal-key']}\n{ANOTHER}"
+    patch = {"stringData": {"seal-key": both}}
+    await stage.admin.patch("v1", "Secret", "support-redis", stage.namespace, patch)
+    await stage.look()
+    client = await stage.secret("support-cachedistill")
+    assert client is not None
+    assert client["seal.key"] == both
+
+
+async def test_redis_pod_never_sees_a_key(stage: CacheStage) -> None:
+    await stage.give_secret("keys", current=ANOTHER)
+    await stage.put(cache(encryption={"keySecretRef": {"name": "keys", "key": "current"}}))
+    await stage.look()
+    spec = (await stage.get("StatefulSet", "support-redis", "apps/v1"))["spec"]["template"]["spec"]
+    (files,) = (volume["secret"] for volume in spec["volumes"] if "secret" in volume)
+    assert (files["secretName"], [item["key"] for item in files["items"]]) == ("support-redis", ["users.acl"])
 
 
 async def test_a_controller_that_starts_anew_writes_nothing_either(stage: CacheStage) -> None:

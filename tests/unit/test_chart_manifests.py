@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import make_mocked_request
 
 from cachedistill_operator import settings
-from cachedistill_operator.api.group import Key
-from cachedistill_operator.telemetry import Telemetry
 from tests.chart import NAMESPACE, Manifest, one, pod_templates, render
 
 
@@ -219,39 +215,3 @@ def test_names_stay_short_enough_for_labels() -> None:
     for each in render(release="a-release-name-of-fifty-three-characters-as-helm-goes"):
         if each["kind"] != "CustomResourceDefinition":
             assert len(each["metadata"]["name"]) <= 63
-
-
-async def test_alerts_and_monitors_use_metrics_and_ports_that_exist() -> None:
-    on = {"enabled": True, "labels": {"release": "prometheus"}}
-    manifests = render({"monitoring": {"serviceMonitor": on, "prometheusRule": on}})
-    rule, monitor = (one(manifests, kind, "cachedistill") for kind in ("PrometheusRule", "ServiceMonitor"))
-    for each in (rule, monitor):
-        assert each["metadata"]["labels"]["release"] == "prometheus"
-    expressions = [each["expr"] for each in rule["spec"]["groups"][0]["rules"]]
-    assert len(expressions) == 6
-    for expression in expressions:
-        used = set(re.findall("cachedistill_[a-z_]+", expression))
-        assert used
-        assert used <= await exposed_metrics()
-    (endpoint,) = monitor["spec"]["endpoints"]
-    for component in ("controller", "webhook"):
-        service = one(manifests, "Service", f"cachedistill-{component}")
-        labels = service["metadata"]["labels"]
-        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
-        assert labels["app.kubernetes.io/component"] in monitor["spec"]["selector"]["matchExpressions"][0]["values"]
-        assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
-
-
-async def exposed_metrics() -> set[str]:
-    """Names of all series of a controller and a webhook that have seen something."""
-    async with Telemetry("test") as telemetry:
-        telemetry.watch_queue(lambda: 0)
-        telemetry.watch_leader(lambda: 1)
-        telemetry.watch_certificate(lambda: 1)
-        with telemetry.reconcile("ModelRoute", Key("shop", "chat")):
-            pass
-        with telemetry.review("shop") as told:
-            told.update(result="skipped", reason="NoRoute")
-        exposed = await telemetry.exposition(make_mocked_request("GET", "/metrics"))
-    assert isinstance(exposed.body, bytes)
-    return {re.split(r"[{ ]", line)[0] for line in exposed.body.decode().splitlines() if not line.startswith("#")}

@@ -42,6 +42,7 @@ WRONG = {
     "pods.extraEnv": [{"value": "nameless"}],
     "pods.nodeSelector.disk": True,
     "monitoring.serviceMonitor.interval": "30",
+    "monitoring.podMonitor.namespaces": ["shop"],
     "networkPolicy.metricsFrom": {},
     "crds.keep": "no",
 }

@@ -27,6 +27,12 @@ def test_saved_is_baseline_less_actual() -> None:
     }
 
 
+def test_what_is_spent_beside_the_exchanges_is_no_decision() -> None:
+    figures = Figures()
+    figures.add("shop/chat", None, account(-0.5))
+    assert figures.take() == {"shop/chat|cost.USD": -0.5, "shop/chat|joules": -2.0, "shop/chat|grams": -1.5}
+
+
 def test_currencies_are_never_added() -> None:
     figures = Figures()
     figures.add("shop/chat", Decision.EXACT_HIT, account(2.0))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from random import Random
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cachedistill_sidecar.cache.key import digest, key, partition
+from cachedistill_sidecar.cache.key import digest, framed, key, partition
+from tests.unit.owners import lookalikes, owners, partition_of
 
 # Header values may hold bytes that are no UTF-8, which come as lone surrogates.
 NAME = st.binary(max_size=12).map(lambda raw: raw.decode(errors="surrogateescape"))
@@ -19,6 +23,21 @@ def test_partitions_are_equal_exactly_when_all_their_parts_are(
     left: tuple[tuple[str, ...], str, str, bytes], right: tuple[tuple[str, ...], str, str, bytes]
 ) -> None:
     assert (partition(*left) == partition(*right)) == (left == right)
+
+
+def test_a_million_lookups_by_lookalikes_find_no_other_owners_partition() -> None:
+    stored = owners(1000, Random(5))
+    partitions = {partition_of(owner): owner for owner in stored}
+    assert len(partitions) == 1000
+    lookups = islice((other for owner in stored for other in lookalikes(owner)), 1_000_000)
+    others = [(other, partitions.get(partition_of(other), other)) for other in lookups]
+    assert len(others) == 1_000_000
+    assert [pair for pair in others if pair[0] != pair[1]] == []
+
+
+@given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
+def test_framed_fields_are_equal_exactly_when_the_fields_are(left: list[bytes], right: list[bytes]) -> None:
+    assert (framed(*left) == framed(*right)) == (left == right)
 
 
 @given(st.binary(max_size=8), st.binary(max_size=8), st.integers(0, 8))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +95,18 @@ def test_it_never_holds_more_than_its_bytes(puts: list[tuple[str, int]], limit: 
 def test_an_entry_survives_being_stored() -> None:
     stored = Entry("k", ANSWER, 12.5).encode()
     assert decode("k", stored) == Entry("k", ANSWER, 12.5)
+
+
+def test_an_entry_survives_with_its_group_and_principal() -> None:
+    entry = Entry("k", ANSWER, 12.5, "g", "0123456789abcdef")
+    assert decode("k", entry.encode()) == entry
+
+
+def test_an_entry_from_before_there_were_groups_is_its_own_group() -> None:
+    document = orjson.loads(Entry("k", ANSWER, 12.5).encode())
+    del document["group"], document["principal"]
+    before = decode("k", orjson.dumps(document))
+    assert (before.group, before.principal) == ("k", "")
 
 
 @given(st.binary(max_size=200))

@@ -10,6 +10,8 @@ import pytest
 
 from cachedistill_operator.api.cache_reasons import CacheReason
 from cachedistill_operator.api.conditions import Wanted
+from cachedistill_operator.api.group import Key
+from cachedistill_operator.render.budget import BudgetedRule
 from cachedistill_operator.render.cache_status import Figures, Seen, Trouble, conditions, figures, hit_permille
 from cachedistill_operator.render.index_job import JobState, state
 from cachedistill_operator.render.redis_index import Plan
@@ -59,6 +61,7 @@ def test_each_condition_follows_from_what_was_seen(
 ) -> None:
     told = {kind: word for kind, (word, _) in words(seen).items()}
     assert told == {
+        "Certified": "True",
         "Ready": ready,
         "RedisReady": redis,
         "IndexReady": index,
@@ -95,8 +98,29 @@ def test_a_failed_job_tells_why() -> None:
 
 
 def test_figures_that_can_not_be_had_stay() -> None:
-    before = {"entries": 5, "bytes": "1.0Mi", "hitPermille": 10, "endpoint": "old:1", "embedding": {"model": "A"}}
+    before = {
+        "entries": 5,
+        "bytes": "1.0Mi",
+        "hitPermille": 10,
+        "wrongHitPermille": {"labels": 5, "since": "2026-01-01T00:00:00Z"},
+        "endpoint": "old:1",
+        "embedding": {"model": "A"},
+    }
     assert figures(AWAY, before) == {**before, "endpoint": "redis:6379", "routes": 0}
+
+
+def test_ready_does_not_wait_for_labels_since_exact_hits_serve() -> None:
+    learning = replace(GOOD, rules=(BudgetedRule(Key("shop", "chat"), "all", 10),))
+    assert words(learning)["Certified"] == ("False", "NotEnoughLabels")
+    assert words(learning)["Ready"] == ("True", "Ready")
+    assert words(learning)["Reconciling"][0] == "False"
+
+
+def test_whether_budgets_are_kept_is_not_known_while_redis_is_away_and_no_event_says_so() -> None:
+    rules = (BudgetedRule(Key("shop", "chat"), "all", 10),)
+    assert words(replace(AWAY, rules=rules))["Certified"] == ("Unknown", "WaitingForRedis")
+    assert condition(replace(AWAY, rules=rules), "Certified").quiet
+    assert words(AWAY)["Certified"] == ("True", "NothingToCertify")
 
 
 def test_an_idle_redis_gives_no_cause_to_write() -> None:

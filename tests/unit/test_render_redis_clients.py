@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +11,14 @@ import pytest
 from cachedistill_operator.api.group import Key
 from cachedistill_operator.render import redis_network
 from cachedistill_operator.render.cache import Cache
+from cachedistill_operator.render.cache_keys import CacheKeys, complete, usable
 from cachedistill_operator.render.redis_address import AddressError, endpoint_of
 from cachedistill_operator.render.redis_clients import allows, client_secret, using
 from cachedistill_operator.render.redis_secret import values
+from cachedistill_sidecar.cache.keys import read_keys
 from tests import model_routes
 
+ONE = b64encode(bytes(32)).decode()
 SELECTED = {"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}
 
 
@@ -46,15 +51,15 @@ def test_a_route_that_is_being_deleted_does_not_count() -> None:
 
 
 def test_in_its_own_namespace_the_secret_goes_with_the_cache() -> None:
-    manifest = client_secret(cache(), "shop", [model_routes.route()], "redis://x", None)
+    manifest = client_secret(cache(), "shop", [model_routes.route()], "redis://x", None, CacheKeys("s"))
     assert manifest["metadata"]["name"] == "support-cachedistill"
     assert [owner["kind"] for owner in manifest["metadata"]["ownerReferences"]] == ["SemanticCache"]
-    assert values(manifest) == {"url": "redis://x"}
+    assert values(manifest) == {"url": "redis://x", "seal.key": "s"}
 
 
 def test_in_another_namespace_it_goes_with_the_routes_there() -> None:
     routes = [model_routes.route("b", namespace="team-a"), model_routes.route("a", namespace="team-a")]
-    manifest = client_secret(cache(), "team-a", routes, "rediss://x", "PEM")
+    manifest = client_secret(cache(), "team-a", routes, "rediss://x", "PEM", CacheKeys("s", "e"))
     assert manifest["metadata"]["namespace"] == "team-a"
     assert manifest["metadata"]["name"] == "shop.support-cachedistill"
     owners = manifest["metadata"]["ownerReferences"]
@@ -62,7 +67,29 @@ def test_in_another_namespace_it_goes_with_the_routes_there() -> None:
         ("ModelRoute", "a", None),
         ("ModelRoute", "b", None),
     ]
-    assert values(manifest) == {"url": "rediss://x", "ca.crt": "PEM"}
+    assert values(manifest) == {"url": "rediss://x", "ca.crt": "PEM", "seal.key": "s", "encryption.key": "e"}
+
+
+def test_a_key_that_is_there_stays_and_a_missing_one_is_made_as_sidecars_read_it(tmp_path: Path) -> None:
+    assert complete({"seal-key": "known"}, "seal-key", bytes) == "known"
+    (tmp_path / "keys").write_text(complete({"other": "known"}, "seal-key", bytes))
+    assert read_keys(str(tmp_path / "keys")) == (bytes(32),)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "hush", "aHVzaA==", f"{ONE}x", f"{ONE}\n{ONE[:-4]}", "ü"])
+def test_what_sidecars_could_not_use_is_no_key(text: str, tmp_path: Path) -> None:
+    assert not usable(text)
+    (tmp_path / "keys").write_text(text)
+    with pytest.raises(ValueError, match="must hold keys"):
+        read_keys(str(tmp_path / "keys"))
+
+
+def test_several_keys_are_fine() -> None:
+    assert usable(f"{ONE}\n{ONE}\n")
+
+
+def test_keys_are_in_no_words_about_them() -> None:
+    assert "hush" not in repr(CacheKeys("hush", "hush"))
 
 
 def test_redis_is_reached_from_the_namespaces_that_use_it_its_jobs_and_the_controller_alone() -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from cachedistill_operator.api.group import Key
+from cachedistill_operator.api.group import MOUNT, Key
+from cachedistill_operator.api.model_route import ModelRouteSpec
+from cachedistill_operator.inject.volumes import volumes
 from cachedistill_operator.render import route_document
 from cachedistill_operator.render.compiled_route import InvalidRoute
 from cachedistill_operator.settings import SidecarDefaults
 from cachedistill_sidecar.route_document import parse
-from tests.model_routes import OPENAI, cache, compiled, route, rule
+from tests.model_routes import OPENAI, cache, compiled, key, route, rule
 
 
 def document(*arguments: Any, **options: Any) -> dict[str, Any]:
@@ -32,7 +34,11 @@ def test_a_rule_keeps_all_that_the_route_says_of_it() -> None:
     match = {"models": ["gpt-4o*"], "paths": ["/v1/chat/completions"], "headers": {"x-team": "support"}}
     use = {
         "ref": {"name": "support"},
-        "semantic": {"similarityPermille": 930},
+        "semantic": {
+            "maxErrorPermille": 10,
+            "verifyPermille": 100,
+            "judge": {"fallback": "cloud", "model": "small", "requestsPerHour": 5},
+        },
         "conversations": "SameHistory",
         "temperatureLimitPermille": 100,
         "toolCalls": "Exact",
@@ -54,6 +60,30 @@ def test_a_cache_is_read_from_mounted_files_and_named_with_its_namespace() -> No
     assert read["name"] == "shop.support"
     assert read["redis"] == {"urlFile": "/etc/cachedistill/caches/shop.support/url"}
     assert {name: read[name] for name in spec} == spec
+
+
+def test_a_cache_is_always_sealed_and_encrypted_where_it_names_a_key() -> None:
+    folder = "/etc/cachedistill/caches/shop.support"
+    [plain] = document(route(rules=[rule(cache="support")]), cache("support"))["caches"]
+    assert (plain["sealFile"], "encryptionFile" in plain) == (f"{folder}/seal.key", False)
+    assert plain["poisoning"] == {"minimumAgreeingPrincipals": 1}
+    spec: dict[str, Any] = {
+        "encryption": {"keySecretRef": {"name": "any", "key": "of-it"}},
+        "poisoning": {"minimumAgreeingPrincipals": 3},
+    }
+    [encrypted] = document(route(rules=[rule(cache="support")]), cache("support", **spec))["caches"]
+    assert encrypted["encryptionFile"] == f"{folder}/encryption.key"
+    assert encrypted["poisoning"] == spec["poisoning"]
+
+
+def test_the_files_that_a_document_names_are_mounted() -> None:
+    encryption = {"keySecretRef": {"name": "any", "key": "of-it"}}
+    resource = route(rules=[rule(cache="support")])
+    [read] = document(resource, cache("support", encryption=encryption, redis={"managed": {"tls": True}}))["caches"]
+    named = {read["redis"]["urlFile"], read["redis"]["caFile"], read["sealFile"], read["encryptionFile"]}
+    [files, *_] = volumes(key(resource), ModelRouteSpec.model_validate(resource["spec"]))
+    [_, secret] = files["projected"]["sources"]
+    assert {f"{MOUNT}/{item['path']}" for item in secret["secret"]["items"]} == named
 
 
 @pytest.mark.parametrize(

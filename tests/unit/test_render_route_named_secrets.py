@@ -32,6 +32,14 @@ def test_credentials_and_urls_are_read_and_nothing_more() -> None:
     assert reading["verbs"] == ["get"]
 
 
+def test_an_encryption_key_is_read_in_the_caches_namespace_alone() -> None:
+    encryption = {"keySecretRef": {"name": "keys", "key": "current"}}
+    shared = cache("shared", namespace="ml", allowedNamespaces={"from": "All"}, encryption=encryption)
+    user = route(rules=[rule(cache="shared", namespace="ml")])
+    assert gathered("ml", user, shared).read == {"keys"}
+    assert not gathered("shop", user, shared).read
+
+
 def test_no_rule_is_without_names() -> None:
     for secrets in (gathered("shop", with_credentials("openai")), gathered("shop", cache(redis=EXTERNAL))):
         assert role(secrets)["rules"]

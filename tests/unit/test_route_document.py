@@ -70,11 +70,28 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("rules.0.cache.ref", "other", ["rules.all.cache.ref", "'other'", "['support']"]),
     ("rules.0.fallbacks", ["other"], ["rules.all.fallbacks", "'other'", "['cloud']"]),
     ("rules.0.cache.conversations", "Always", ["conversations", "'Off', 'FirstTurn' or 'SameHistory'"]),
-    ("rules.0.cache.semantic", {"similarityPermille": 1001}, ["similarityPermille", "1000"]),
+    ("rules.0.cache.semantic", {"maxErrorPermille": 501}, ["maxErrorPermille", "500"]),
+    ("rules.0.cache.semantic", {"verifyPermille": -1}, ["verifyPermille", "0"]),
+    ("rules.0.cache.semantic", {"similarityPermille": 900}, ["similarityPermille", "is not a field"]),
+    ("rules.0.cache.semantic", {"judge": {"fallback": "cloud", "requestsPerHour": 0}}, ["requestsPerHour", "1"]),
+    (
+        "rules.0.cache.semantic",
+        {"judge": {"fallback": "other"}},
+        ["rules.all.cache.semantic.judge.fallback", "'other'", "['cloud']"],
+    ),
     ("fallbacks", GOOD["fallbacks"] * 2, ["fallbacks", "'cloud' is there twice"]),
     ("caches", GOOD["caches"] * 2, ["caches", "'support' is there twice"]),
     ("telemetry", {"endpoint": "collector:4317"}, ["telemetry.endpoint", "^https?://"]),
 ]
+
+
+@pytest.mark.parametrize("dialect", ["AzureOpenAI", "Ollama"])
+def test_a_judge_speaks_openai_or_anthropic(dialect: str) -> None:
+    document = changed("rules.0.cache.semantic", {"judge": {"fallback": "cloud"}})
+    assert parse(orjson.dumps(document)).rules[0].cache is not None
+    document["fallbacks"][0]["endpoint"]["dialect"] = dialect
+    sentence = problems(document)
+    assert all(word in sentence for word in ("judge.fallback", "'cloud'", f"speaks {dialect}", "OpenAI or Anthropic"))
 
 
 @pytest.mark.parametrize(("path", "value", "words"), WRONG, ids=lambda value: value if isinstance(value, str) else "")

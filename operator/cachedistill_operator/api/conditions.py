@@ -18,6 +18,7 @@ class ConditionType(Word):
     STALLED = "Stalled", "nothing more happens until somebody changes something"
     REDIS_READY = "RedisReady", "Redis answers, and lets us in"
     INDEX_READY = "IndexReady", "the vector index of the wanted embedding is there and complete"
+    CERTIFIED = "Certified", "answers that are served by meaning keep each rule's budget of wrong ones"
     ACCEPTED = "Accepted", "the route is in use, and no older one takes its pods"
     RESOLVED_REFS = "ResolvedRefs", "all that the route names is there and may be used"
     INJECTION_UP_TO_DATE = "InjectionUpToDate", "all pods that ask for it have the sidecar as it is now"

@@ -19,6 +19,7 @@ from cachedistill_operator.api.base import (
     cel,
 )
 from cachedistill_sidecar.route_document import (
+    JUDGE_DIALECTS,
     CachePolicy,
     Carbon,
     Energy,
@@ -200,7 +201,15 @@ class ModelRouteSpec(Part):
                 "self.rules.all(r, r.fallbacks.all(n, self.fallbacks.exists(f, f.name == n)))",
                 "rules[*].fallbacks must be names of spec.fallbacks",
                 ".rules",
-            )
+            ),
+            (
+                "self.rules.all(r, !has(r.cache) || !has(r.cache.semantic) || !has(r.cache.semantic.judge) || "
+                "self.fallbacks.exists(f, f.name == r.cache.semantic.judge.fallback && "
+                f"f.endpoint.dialect in {[str(dialect) for dialect in JUDGE_DIALECTS]}))",
+                "rules[*].cache.semantic.judge.fallback must be a name of spec.fallbacks, of dialect "
+                f"{' or '.join(JUDGE_DIALECTS)}",
+                ".rules",
+            ),
         )
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from cachedistill_operator.api.base import Bytes, Conditions, LabelSelector, Part, Resources, SecretKey, cel
-from cachedistill_sidecar.route_document import HeaderName, Scope, StreamReplay
+from cachedistill_sidecar.route_document import HeaderName, Poisoning, Scope, StreamReplay
 
 SHORT_NAME = "semcache"
 PLURAL = "semanticcaches"
@@ -131,6 +131,14 @@ class Capacity(Part):
     )
 
 
+class Encryption(Part):
+    """Encryption of what is stored, by AES-256-GCM: answers and queries, but not the vectors, which Redis compares."""
+
+    key_secret_ref: SecretKey = Field(
+        description="keys of 32 bytes in base64, one a line; the first one encrypts, all of them decrypt"
+    )
+
+
 class SemanticCacheSpec(Part):
     """What a SemanticCache is to be."""
 
@@ -172,6 +180,10 @@ class SemanticCacheSpec(Part):
     max_entry_bytes: int = Field(262144, ge=1024, le=16777216, description="largest answer that is stored")
     near_bytes: int = Field(16777216, ge=0, le=1073741824, description="size of each sidecar's near cache; 0: none")
     stream_replay: StreamReplay = StreamReplay()
+    poisoning: Poisoning = Poisoning()
+    encryption: Encryption | None = Field(
+        None, description="absent: answers and queries are stored in plain; that nobody else wrote them is checked"
+    )
     deletion_policy: DeletionPolicy = Field(
         DeletionPolicy.RETAIN, strict=False, description="what happens to the data when the resource goes"
     )
@@ -182,6 +194,15 @@ class ActiveEmbedding(Part):
 
     model: Annotated[str, Field(max_length=253)] = Field(description="the model")
     index: Annotated[str, Field(max_length=512)] | None = Field(None, description="its index in Redis")
+
+
+class WrongHits(Part):
+    """How many of the answers served by meaning were wrong, where a route's rule has most; thousandths."""
+
+    measured: int | None = Field(None, ge=0, le=1000, description="share of wrong ones; absent before one was judged")
+    upper: int | None = Field(None, ge=0, le=1000, description="with confidence not more than this")
+    labels: int = Field(ge=0, description="judged answers that both rest on")
+    since: str = Field(max_length=32, description="when the first of them was judged")
 
 
 class SemanticCacheStatus(Part):
@@ -198,5 +219,8 @@ class SemanticCacheStatus(Part):
         ge=0,
         le=1000,
         description="share of hits among the answers that a hit or a fallback gave, since Redis counts; thousandths",
+    )
+    wrong_hit_permille: WrongHits | None = Field(
+        None, description="wrong answers among those served by meaning, of the rule that has most"
     )
     routes: int | None = Field(None, ge=0, description="ModelRoutes that use it")

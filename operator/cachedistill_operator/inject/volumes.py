@@ -14,6 +14,8 @@ NO_TOKEN = "cachedistill-no-token"
 TRUST = "cachedistill-trust"
 NAMES = frozenset({FILES, SCRATCH, NO_TOKEN, TRUST})
 
+# All that such a Secret may hold, now or later: which of it there is, the route document says.
+_OF_A_CACHE = ("url", "ca.crt", "seal.key", "encryption.key")
 TRUST_FOLDER = "/var/run/cachedistill/trust"
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -57,7 +59,7 @@ def _sources(route: Key, spec: ModelRouteSpec) -> list[dict[str, Any]]:
     }
     for cache in sorted(caches):
         folder = f"caches/{group.cache_name(cache)}"
-        sources.append(_secret(group.cache_secret(cache, route.namespace), folder, "url", "ca.crt"))
+        sources.append(_secret(group.cache_secret(cache, route.namespace), folder, *_OF_A_CACHE))
     for fallback in spec.fallbacks:
         secret = fallback.endpoint.credentials_secret_ref
         if secret is not None:

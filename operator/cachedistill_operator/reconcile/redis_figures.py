@@ -58,7 +58,8 @@ async def read(connection: Connection, cache: Key) -> Reading:
     used = await redis_keyspace.used_bytes(client)
     sums = await _ledger(client, cache)
     connection.ledger = Remembered(time.monotonic() + _LEDGER_SECONDS, sums)
-    return Reading(Figures(used, await _entries(connection, prefix), sums), await _indexes(client, prefix))
+    figures = Figures(used, await _entries(connection, prefix), sums, await _summaries(client, prefix))
+    return Reading(figures, await _indexes(client, prefix))
 
 
 async def _remember(client: Client, cache: Key) -> Remembered:
@@ -74,6 +75,11 @@ async def _remember(client: Client, cache: Key) -> Remembered:
 async def _ledger(client: Client, cache: Key) -> dict[str, float]:
     told = await client.hgetall(f"cachedistill:{cache_name(cache)}:ledger")
     return {str(name): float(amount) for name, amount in told.items()}
+
+
+async def _summaries(client: Client, prefix: str) -> dict[str, str]:
+    told = await client.hgetall(f"{prefix}budget")
+    return {str(rule): str(summary) for rule, summary in told.items()}
 
 
 async def _entries(connection: Connection, prefix: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cachedistill_operator.api.group import redis_of
@@ -14,6 +14,7 @@ from cachedistill_operator.reconcile.named_secrets import patiently
 from cachedistill_operator.reconcile.redis_connections import Server
 from cachedistill_operator.render import redis_network, redis_pod, redis_storage, redis_tls, redis_users
 from cachedistill_operator.render.cache import REDIS, Cache
+from cachedistill_operator.render.cache_keys import SEAL_KEY, complete
 from cachedistill_operator.render.redis_secret import secret, values
 from cachedistill_operator.render.redis_server import PORT, stateful_set
 from cachedistill_operator.render.redis_storage import VOLUME
@@ -23,9 +24,13 @@ _PASSWORD_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How to reach a Redis. A managed one may be `starting`, and have a problem with its storage or its pod."""
+    """How to reach a Redis. A managed one may be `starting`, and have a problem with its storage or its pod.
+
+    `seal` is the sealing key that is kept beside its data.
+    """
 
     server: Server
+    seal: str | None = field(default=None, repr=False)
     starting: bool = False
     storage_problem: str | None = None
     pod_problem: str | None = None
@@ -38,7 +43,8 @@ async def bring_about(cache: Cache, managed: ManagedRedis, namespaces: set[str],
         patiently(lambda: on.client.get("v1", "Secret", name, place)),
         on.client.get("apps/v1", "StatefulSet", name, place),
     )
-    users, files, ca = await _secret(cache, managed, values(kept), on)
+    seal = complete(values(kept), SEAL_KEY, secrets.token_bytes)
+    users, files, ca = await _secret(cache, managed, values(kept) | {SEAL_KEY: seal}, on)
     storage = redis_storage.settle(redis_storage.wanted(managed), there)
     manifests = [
         stateful_set(cache, managed, storage.claim, files, on.settings),
@@ -57,6 +63,7 @@ async def bring_about(cache: Cache, managed: ManagedRedis, namespaces: set[str],
     starting = not (live.get("status") or {}).get("readyReplicas")
     return Reached(
         server,
+        seal,
         starting=starting,
         storage_problem=storage.problem or await _grow(storage.grow, f"{VOLUME}-{name}-0", place, on),
         pod_problem=await _pod_problem(f"{name}-0", place, on) if starting else None,
@@ -66,10 +73,10 @@ async def bring_about(cache: Cache, managed: ManagedRedis, namespaces: set[str],
 async def _secret(
     cache: Cache, managed: ManagedRedis, known: dict[str, str], on: Ground
 ) -> tuple[redis_users.Users, dict[str, str], str | None]:
-    """The Secret with all that must outlive the controller: the users, the files that Redis reads, the CA."""
+    """The Secret with all that must outlive the controller: users, files that Redis reads, the CA, the sealing key."""
     users = redis_users.complete(known, lambda: secrets.token_urlsafe(_PASSWORD_BYTES))
     files = {redis_users.ACL_KEY: redis_users.acl_file(cache, users)}
-    data = {redis_users.ADMIN_KEY: users.admin, redis_users.SIDECAR_KEY: users.sidecar}
+    data = {redis_users.ADMIN_KEY: users.admin, redis_users.SIDECAR_KEY: users.sidecar, SEAL_KEY: known[SEAL_KEY]}
     ca = None
     if managed.tls:
         now = on.now()

@@ -12,13 +12,21 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermission
 from cachedistill_operator.api.cache_reasons import CacheReason
 from cachedistill_operator.api.group import API_VERSION, Key
 from cachedistill_operator.api.semantic_cache import KIND
-from cachedistill_operator.reconcile import cache_removal, redis_external, redis_figures, redis_index, redis_managed
+from cachedistill_operator.reconcile import (
+    cache_keys,
+    cache_removal,
+    redis_external,
+    redis_figures,
+    redis_index,
+    redis_managed,
+)
 from cachedistill_operator.reconcile.ground import Ground
 from cachedistill_operator.reconcile.named_secrets import ensure, patiently
 from cachedistill_operator.reconcile.redis_connections import Server
 from cachedistill_operator.reconcile.redis_managed import Reached
-from cachedistill_operator.render import cache_status, redis_clients
+from cachedistill_operator.render import budget, cache_status, redis_clients
 from cachedistill_operator.render.cache import Cache
+from cachedistill_operator.render.cache_keys import CacheKeys
 from cachedistill_operator.render.cache_status import Seen, Trouble
 
 # Redis isn't watched, it is asked: soon again while something is under way, and without a write as long as it is the
@@ -60,7 +68,12 @@ async def _look(cache: Cache, on: Ground) -> Seen:
     routes = redis_clients.using(cache, known, on.watched.namespaces)
     namespaces = {cache.key.namespace, *(route.namespace for route in routes)}
     await asyncio.gather(*(ensure(on, namespace) for namespace in namespaces | {route.namespace for route in known}))
-    seen = Seen(cache.spec.embedding.model, routes=len(routes))
+    seen = Seen(
+        cache.spec.embedding.model,
+        routes=len(routes),
+        rules=budget.budgeted(cache.key, {route: known[route] for route in routes}),
+        at=on.now().timestamp(),
+    )
     reached = await _reach(cache, namespaces, on)
     if isinstance(reached, Trouble):
         await on.redis.forget(cache.key)
@@ -72,7 +85,10 @@ async def _look(cache: Cache, on: Ground) -> Seen:
         storage_problem=reached.storage_problem,
         pod_problem=reached.pod_problem,
     )
-    await _share(cache, server, routes, namespaces, on)
+    keys = await cache_keys.find(cache, reached.seal, on)
+    if isinstance(keys, Trouble):
+        return replace(seen, trouble=keys)
+    await _share(cache, server, keys, routes, namespaces, on)
     if reached.starting:
         # Not asked: a name that the cluster's DNS doesn't know yet is remembered as unknown there for half a minute.
         message = f"{server.endpoint} has no ready pod yet"
@@ -92,12 +108,14 @@ async def _reach(cache: Cache, namespaces: set[str], on: Ground) -> Reached | Tr
     return server if isinstance(server, Trouble) else Reached(server)
 
 
-async def _share(cache: Cache, server: Server, routes: Iterable[Key], namespaces: Iterable[str], on: Ground) -> None:
-    """Write the Secret with the URL into each namespace that uses the cache."""
+async def _share(
+    cache: Cache, server: Server, keys: CacheKeys, routes: Iterable[Key], namespaces: Iterable[str], on: Ground
+) -> None:
+    """Write the Secret with the URL and the keys into each namespace that uses the cache."""
 
     async def write(namespace: str) -> None:
         users = [on.watched.routes[route] for route in routes if route.namespace == namespace]
-        manifest = redis_clients.client_secret(cache, namespace, users, server.url, server.ca)
+        manifest = redis_clients.client_secret(cache, namespace, users, server.url, server.ca, keys)
         await patiently(lambda: on.applied.ensure(manifest))
 
     await asyncio.gather(*map(write, namespaces))

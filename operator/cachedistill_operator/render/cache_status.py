@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cachedistill_operator.api.cache_reasons import CacheReason
 from cachedistill_operator.api.conditions import ConditionType, Wanted
+from cachedistill_operator.render import budget
+from cachedistill_operator.render.budget import BudgetedRule, Report
 from cachedistill_operator.render.index_job import JobState
 from cachedistill_operator.render.redis_index import Plan
 from cachedistill_operator.render.redis_quantity import from_bytes, to_bytes
@@ -15,6 +17,7 @@ from cachedistill_operator.render.redis_quantity import from_bytes, to_bytes
 # An idle Redis' memory moves with its clients' buffers: what moves less than this is not worth a write.
 _SAME_MEMORY, _SAME_ENTRIES = 0.05, 0.01
 _MEMORY_STEP = 512 * 1024
+_KEPT = ("entries", "bytes", "hitPermille", "wrongHitPermille", "endpoint", "embedding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +32,19 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What Redis tells: bytes in use, entries (None: not counted), and the ledger's sums (see `decisions`)."""
+    """What Redis tells: bytes in use, entries (None: not counted), the ledger's sums (see `decisions`), and summaries
+    of budgets by their fields (see `budget`)."""
 
     used_bytes: int
     entries: int | None
     ledger: Mapping[str, float]
+    summaries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The world as far as it is in the status. Without `trouble`, `figures` is there; `plan` is, if there is a query
-    engine, and `job` when an index is being built."""
+    """The world as far as it is in the status, `at` some Unix time. Without `trouble`, `figures` is there; `plan` is,
+    if there is a query engine, and `job` when an index is being built. `rules` compare queries by meaning."""
 
     model: str
     endpoint: str | None = None
@@ -50,6 +55,12 @@ class Seen:
     storage_problem: str | None = None
     pod_problem: str | None = None
     routes: int = 0
+    rules: tuple[BudgetedRule, ...] = ()
+    at: float = 0.0
+
+    def reports(self) -> tuple[Report, ...]:
+        """How the budgets stand; none when Redis can't be asked."""
+        return budget.reports(self.rules, self.figures.summaries, self.at) if self.figures is not None else ()
 
 
 def first() -> list[Wanted]:
@@ -74,18 +85,19 @@ def stalled(reason: CacheReason, message: str) -> list[Wanted]:
 def conditions(seen: Seen) -> list[Wanted]:
     """All conditions."""
     redis, index = _redis(seen), _index(seen)
-    return [redis, index, _ready(seen, redis, index), _reconciling(redis, index), _stalled(seen)]
+    return [redis, index, _certified(seen), _ready(seen, redis, index), _reconciling(redis, index), _stalled(seen)]
 
 
 def figures(seen: Seen, before: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of the status; what can't be had now stays, and so does what has hardly changed."""
-    kept = {name: before.get(name) for name in ("entries", "bytes", "hitPermille", "endpoint", "embedding")}
+    kept = {name: before.get(name) for name in _KEPT}
     if seen.endpoint is not None:
         kept["endpoint"] = seen.endpoint
     if seen.figures is not None:
         kept["entries"] = _entries(seen.figures.entries, before.get("entries"))
         kept["bytes"] = _memory(seen.figures.used_bytes, before.get("bytes"))
         kept["hitPermille"] = hit_permille(seen.figures.ledger)
+        kept["wrongHitPermille"] = budget.wrong_hits(seen.reports(), before.get("wrongHitPermille"))
     if seen.plan is not None:
         embedding = {"model": seen.plan.model} | ({"index": seen.plan.index} if seen.plan.index else {})
         kept["embedding"] = embedding
@@ -137,6 +149,13 @@ def _index(seen: Seen) -> Wanted:
         message = f"{job} builds the index of {seen.model}; that of {seen.plan.model} serves until then"
         return Wanted(kind, False, CacheReason.MIGRATING, message, quiet=True)
     return Wanted(kind, False, CacheReason.BUILDING, f"{job} builds the index of {seen.model}", quiet=True)
+
+
+def _certified(seen: Seen) -> Wanted:
+    if seen.rules and seen.figures is None:
+        reason = CacheReason.WAITING_FOR_REDIS
+        return Wanted(ConditionType.CERTIFIED, None, reason, reason.meaning, quiet=True)
+    return budget.condition(seen.reports())
 
 
 def _ready(seen: Seen, redis: Wanted, index: Wanted) -> Wanted:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cachedistill_operator.api.group import INJECT_LABEL, MOUNT, cache_name, cache_secret
 from cachedistill_operator.render.cache import INDEX, Cache, Manifest
-from cachedistill_operator.render.redis_clients import CA_KEY, URL_KEY
+from cachedistill_operator.render.redis_clients import CA_KEY, ENCRYPTION_KEY, SEAL_KEY, URL_KEY
 from cachedistill_operator.settings import Settings
 
 _FOLDER = f"{MOUNT}/redis"
@@ -37,6 +37,9 @@ def index_job(cache: Cache, model: str, *, with_ca: bool, settings: Settings) ->
     labels = cache.labels(INDEX)
     arguments = ["index", "build", "--cache", cache_name(cache.key), "--model", model]
     arguments += ["--redis-url-file", f"{_FOLDER}/{URL_KEY}"]
+    arguments += ["--seal-file", f"{_FOLDER}/{SEAL_KEY}"]
+    if cache.spec.encryption is not None:
+        arguments += ["--encryption-file", f"{_FOLDER}/{ENCRYPTION_KEY}"]
     if with_ca:
         arguments += ["--redis-ca-file", f"{_FOLDER}/{CA_KEY}"]
     secret = {"secretName": cache_secret(cache.key, cache.key.namespace), "defaultMode": 0o440}

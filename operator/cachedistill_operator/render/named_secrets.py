@@ -59,6 +59,8 @@ def named(
         if cache.namespace == namespace:
             redis = resource["spec"]["redis"]
             read |= {ref["name"] for ref in (redis.get("external") or {}).values()}
+            if (encryption := resource["spec"].get("encryption")) is not None:
+                read.add(encryption["keySecretRef"]["name"])
             made |= {cache_secret(cache, namespace)} | (
                 {redis_of(cache.name)} if redis.get("managed") is not None else set()
             )

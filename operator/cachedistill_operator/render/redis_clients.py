@@ -10,9 +10,11 @@ from cachedistill_operator.api.model_route import KIND as ROUTE
 from cachedistill_operator.api.selector import matches
 from cachedistill_operator.api.semantic_cache import AllowedFrom, SemanticCacheSpec
 from cachedistill_operator.render.cache import CLIENT, Cache, Manifest
+from cachedistill_operator.render.cache_keys import CacheKeys
 from cachedistill_operator.render.redis_secret import secret
 
-URL_KEY, CA_KEY = "url", "ca.crt"
+URL_KEY, CA_KEY, SEAL_KEY, ENCRYPTION_KEY = "url", "ca.crt", "seal.key", "encryption.key"
+"""The keys of that Secret: each is a file of the sidecar."""
 
 
 def allows(spec: SemanticCacheSpec, own: str, namespace: str, labels: Mapping[str, str]) -> bool:
@@ -36,7 +38,7 @@ def using(
 
 
 def client_secret(
-    cache: Cache, namespace: str, routes: Iterable[Mapping[str, Any]], url: str, ca: str | None
+    cache: Cache, namespace: str, routes: Iterable[Mapping[str, Any]], url: str, ca: str | None, keys: CacheKeys
 ) -> Manifest:
     """The Secret that sidecars and index Jobs of a namespace mount.
 
@@ -47,7 +49,8 @@ def client_secret(
     if namespace != cache.key.namespace:
         owners = [_owner(route) for route in sorted(routes, key=lambda route: str(route["metadata"]["name"]))]
         metadata = {**metadata, "namespace": namespace, "ownerReferences": owners}
-    return secret(metadata, {URL_KEY: url} | ({CA_KEY: ca} if ca is not None else {}))
+    given = {URL_KEY: url, CA_KEY: ca, SEAL_KEY: keys.seal, ENCRYPTION_KEY: keys.encryption}
+    return secret(metadata, {name: value for name, value in given.items() if value is not None})
 
 
 def _owner(route: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ ADMIN_KEY, SIDECAR_KEY, ACL_KEY = "admin-password", "sidecar-password", "users.a
 SIDECAR_RULES = (
     "resetkeys resetchannels -@all ~{prefix}* "
     "+ping +hello +auth +client|setinfo +mget +set +del +exists +expire +pexpire +pttl "
-    "+hset +hget +hgetall +hincrby +hincrbyfloat +multi +exec "
+    "+hset +hget +hgetall +hdel +hincrby +hincrbyfloat +incr +xadd +xrange +multi +exec "
     "+ft._list +ft.info +ft.create +ft.search +ft.aggregate +ft.cursor +ft.dropindex"
 )
 """What the sidecars' user may do: the commands of the path and of an index build, on its cache's keys. By command: the

@@ -17,6 +17,7 @@ from cachedistill_operator.api.group import (
     config_map_of,
 )
 from cachedistill_operator.api.model_route import ModelRouteSpec, RouteFallback, RouteRule
+from cachedistill_operator.render.redis_clients import CA_KEY, ENCRYPTION_KEY, SEAL_KEY, URL_KEY
 from cachedistill_operator.render.route_references import UsableCache, cache_key
 from cachedistill_operator.settings import Settings
 from cachedistill_sidecar.route_document import (
@@ -92,7 +93,7 @@ def _cache(cache: UsableCache) -> Cache:
     spec, folder = cache.spec, f"{MOUNT}/caches/{cache_name(cache.key)}"
     return Cache(
         name=cache_name(cache.key),
-        redis=Redis(url_file=f"{folder}/url", ca_file=f"{folder}/ca.crt" if cache.has_ca else None),
+        redis=Redis(url_file=f"{folder}/{URL_KEY}", ca_file=f"{folder}/{CA_KEY}" if cache.has_ca else None),
         embedding=Embedding(model=cache.model),
         scope=spec.scope,
         tenant_header=spec.tenant_header,
@@ -101,6 +102,9 @@ def _cache(cache: UsableCache) -> Cache:
         max_entry_bytes=spec.max_entry_bytes,
         near_bytes=spec.near_bytes,
         stream_replay=spec.stream_replay,
+        poisoning=spec.poisoning,
+        seal_file=f"{folder}/{SEAL_KEY}",
+        encryption_file=f"{folder}/{ENCRYPTION_KEY}" if spec.encryption is not None else None,
     )
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from cachedistill_sidecar.cache.indexes import Indexes, Registered, Stored
+from cachedistill_sidecar.cache.documents import Stored
+from cachedistill_sidecar.cache.indexes import Indexes, Registered
 from cachedistill_sidecar.cache.semantic import SemanticIndex
 from cachedistill_sidecar.cache.store import Store
 
 if TYPE_CHECKING:
+    from cachedistill_sidecar.cache.seal import Seal
     from cachedistill_sidecar.edge.embedder import Embedder
 
 # Each pass takes up what was stored during the one before it, so each is far shorter. Where traffic never pauses the
@@ -34,15 +36,16 @@ class Built:
 class Builder:
     """Builds one embedder's index of a cache. It can be stopped and started again, and goes on where it was.
 
-    Everything raises RedisError or OSError.
+    What the cache's seal doesn't open is left out; all else is sealed anew. Everything raises RedisError or OSError.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, say: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, embedder: Embedder, seal: Seal, say: Callable[[str], None]) -> None:
         self._client: Any = store.client
         self._store = store
         self._embedder = embedder
+        self._seal = seal
         self._say = say
-        self._index = SemanticIndex(store, embedder.digest, embedder.dimensions)
+        self._index = SemanticIndex(store, embedder.digest, embedder.dimensions, seal)
         self._indexes = Indexes(store)
 
     async def build(self, model: str) -> Built:
@@ -78,7 +81,7 @@ class Builder:
         for name in await self._indexes.names():
             if name == self._index.prefix:
                 continue
-            async for batch in self._indexes.queries(name):
+            async for batch in self._indexes.queries(name, self._seal):
                 added += await self._add(await self._lacking(batch))
                 seen += len(batch)
                 self._say(f"Pass {number}: {seen} stored queries seen, {added} embedded.")
@@ -102,7 +105,7 @@ class Builder:
             vector = await self._embedder.embed(query.text)
             if vector is None:
                 continue
-            key, document = self._index.document(query.key, query.partition, query.text, vector)
+            key, document = self._index.document(query, vector)
             pipeline.hset(key, mapping=document)
             if left != _FOREVER:
                 # At least a moment: zero would mean to delete it, and without any it would stay for ever.

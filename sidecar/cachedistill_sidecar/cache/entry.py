@@ -8,6 +8,7 @@ import orjson
 
 from cachedistill_sidecar.exchange import Answer, FinishReason, ToolCall, Usage
 
+# Groups and principals came later, as further fields: sidecars of either version read what the other has stored.
 _FORMAT = 1
 
 
@@ -17,15 +18,26 @@ class Undecodable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stored answer. `stored_at` is in seconds since the epoch."""
+    """A stored answer. `stored_at` is in seconds since the epoch.
+
+    `group` is the key of the first entry whose answer was judged the same as this one: by default its own. `principal`
+    stands for who had asked (16 hex digits), and is empty when nobody is known.
+    """
 
     key: str
     answer: Answer
     stored_at: float
+    group: str = ""
+    principal: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.group:
+            object.__setattr__(self, "group", self.key)
 
     def encode(self) -> bytes:
         """The stored form: JSON, so that it can be read by a person and never runs anything."""
-        return orjson.dumps({"format": _FORMAT, "stored_at": self.stored_at, "answer": self.answer})
+        about = {"format": _FORMAT, "stored_at": self.stored_at, "group": self.group, "principal": self.principal}
+        return orjson.dumps(about | {"answer": self.answer})
 
 
 def decode(key: str, data: bytes) -> Entry:
@@ -38,6 +50,7 @@ def decode(key: str, data: bytes) -> Entry:
         answer["finish_reason"] = FinishReason(answer["finish_reason"])
         answer["usage"] = Usage(**answer["usage"])
         answer["tool_calls"] = tuple(ToolCall(**call) for call in answer["tool_calls"])
-        return Entry(key, Answer(**answer), float(document["stored_at"]))
+        group, principal = str(document.get("group", "")), str(document.get("principal", ""))
+        return Entry(key, Answer(**answer), float(document["stored_at"]), group, principal)
     except (KeyError, TypeError, ValueError) as error:
         raise Undecodable(f"entry {key}: {error}") from error

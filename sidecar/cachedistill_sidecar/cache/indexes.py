@@ -8,25 +8,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from cachedistill_sidecar.cache.connection import at_home
+from cachedistill_sidecar.cache.connection import Command, at_home
+from cachedistill_sidecar.cache.documents import FIELDS, Stored, read
 from cachedistill_sidecar.cache.store import Store
+
+if TYPE_CHECKING:
+    from cachedistill_sidecar.cache.seal import Seal
 
 _BATCH = 256
 # The query engine gives up after half a second by itself, and calls what it has by then the answer.
 _SEARCH_MILLISECONDS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A stored query: its entry's key, its partition, and its text."""
-
-    key: str
-    partition: bytes
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +65,29 @@ class Indexes:
         """Say that a model's index is complete."""
         await self._store.client.hset(self._registry, model, orjson.dumps(index).decode())
 
-    async def queries(self, name: str) -> AsyncIterator[list[Stored]]:
-        """The queries of an index, some hundred at a time; what is stored meanwhile may be among them or not."""
-        ask = ("FT.AGGREGATE", name, "*", "LOAD", 3, "@__key", "@partition", "@text")
+    async def queries(self, name: str, seal: Seal) -> AsyncIterator[list[Stored]]:
+        """The queries of an index that the seal opens, some hundred at a time.
+
+        What is stored meanwhile may be among them or not.
+        """
+        wanted = [f"@{field}" for field in ("__key", "partition", "vector", *FIELDS)]
+        ask: Command = ("FT.AGGREGATE", name, "*", "LOAD", len(wanted), *wanted)
         reply = await at_home(self._store.client, *ask, "WITHCURSOR", "COUNT", _BATCH, "TIMEOUT", _SEARCH_MILLISECONDS)
         while True:
             rows, cursor = reply
-            if batch := [_stored(row) for row in map(_pairs, _rows(rows)) if {"partition", "text"} <= row.keys()]:
+            found = [_stored(row, seal) for row in _rows(rows)]
+            if batch := [each for each in found if each is not None]:
                 yield batch
             if not cursor:
                 return
             reply = await at_home(self._store.client, "FT.CURSOR", "READ", name, cursor)
 
 
-def _rows(reply: Any) -> list[Any]:
+def _rows(reply: Any) -> list[dict[bytes, bytes]]:
     """The rows of FT.AGGREGATE, in either protocol."""
-    rows = [row[b"extra_attributes"] for row in reply[b"results"]] if isinstance(reply, dict) else reply[1:]
-    return list(rows)
+    if isinstance(reply, dict):
+        return [row[b"extra_attributes"] for row in reply[b"results"]]
+    return [dict(zip(row[::2], row[1::2], strict=True)) for row in reply[1:]]
 
 
 def _pairs(reply: Any) -> dict[str, Any]:
@@ -95,9 +96,12 @@ def _pairs(reply: Any) -> dict[str, Any]:
     return {_text(name): value for name, value in pairs}
 
 
-def _stored(row: dict[str, Any]) -> Stored:
-    key = _text(row["__key"]).rsplit(":", 1)[1]
-    return Stored(key, bytes.fromhex(_text(row["partition"])), _text(row["text"]))
+def _stored(row: dict[bytes, bytes], seal: Seal) -> Stored | None:
+    """The query of a row; None when Redis has let it go meanwhile, or it isn't one of ours."""
+    try:
+        return read(seal, row[b"__key"].decode(), bytes.fromhex(row[b"partition"].decode()), row)
+    except (KeyError, ValueError):
+        return None
 
 
 def _text(value: Any) -> str:

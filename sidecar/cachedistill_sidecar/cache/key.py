@@ -12,9 +12,14 @@ from hashlib import blake2b
 VERSION = b"1"
 
 
+def framed(*fields: bytes) -> bytes:
+    """One byte string that differs when any field differs, whatever is moved from one field to its neighbour."""
+    return b"".join([len(field).to_bytes(8, "big") + field for field in fields])
+
+
 def digest(*fields: bytes) -> bytes:
-    """16 bytes that differ when any field differs, whatever is moved from one field to its neighbour."""
-    return blake2b(b"".join(len(field).to_bytes(8, "big") + field for field in fields), digest_size=16).digest()
+    """16 bytes that differ when any field differs."""
+    return blake2b(framed(*fields), digest_size=16).digest()
 
 
 def partition(owner: tuple[str, ...], cache: str, model: str, shape: bytes) -> bytes:

@@ -6,9 +6,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from cachedistill_sidecar.cache.documents import Stored
 from cachedistill_sidecar.cache.entry import Entry, Undecodable, decode
 from cachedistill_sidecar.cache.near import NearCache
 from cachedistill_sidecar.cache.report import Report
+from cachedistill_sidecar.cache.seal import Sealed, seal_of
 from cachedistill_sidecar.cache.semantic import SemanticIndex, Vector
 from cachedistill_sidecar.cache.store import Store, StoreUnavailable
 from cachedistill_sidecar.cache.writer import Write, Writer
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
 
 
 class LiveCache:
-    """One cache of the route."""
+    """One cache of the route. As long as there is no key to seal with it is unavailable, as without its Redis."""
 
     def __init__(self, document: Cache, embedder: Embedder | None, *, semantic: bool) -> None:
         self.document = document
+        self.seal = seal_of(document)
         self.semantic = semantic
         """Whether some rule searches it by meaning; without an embedder, it can't."""
         self.embedder = embedder
@@ -34,17 +37,18 @@ class LiveCache:
         self.flights: dict[str, Flight] = {}
         self.index: SemanticIndex | None = None
         if embedder is not None:
-            self.index = SemanticIndex(self.store, embedder.digest, embedder.dimensions)
-            self.store.repair = self.index.ensure
+            self.index = SemanticIndex(self.store, embedder.digest, embedder.dimensions, self.seal)
+        if self.index is not None or self.seal.keyed:
+            self.store.repair = self._prepare
 
     async def get(self, key: str) -> Entry | None:
         """The entry in Redis; one that can't be read is deleted and counts as absent. Raises StoreUnavailable."""
-        data = await self.store.get(key)
-        if data is None:
+        packed = await self.store.get(key)
+        if packed is None:
             return None
-        try:
-            entry = decode(key, data)
-        except Undecodable:
+        data = self.seal.open(Sealed.unpack(packed), self._place(key))
+        entry = None if data is None else _decoded(key, data)
+        if data is None or entry is None or self._overdue(entry):
             await self.discard(key)
             return None
         # Redis lets it go when its time to live is over; so must the near cache.
@@ -64,9 +68,14 @@ class LiveCache:
             return False
         ttl = self.document.ttl_seconds
         self.near.put(entry.key, data, lifetime=ttl)
-        write = Write(entry.key, data, ttl)
+        if not self.seal.loaded:
+            self.writer.drops["unavailable"] += 1
+            return True
+        packed = self.seal.seal(data, self._place(entry.key)).pack()
+        write = Write(entry.key, packed, ttl)
         if self.index is not None and vector is not None and text is not None:
-            write = Write(entry.key, data, ttl, *self.index.document(entry.key, partition, text, vector))
+            stored = Stored(entry.key, partition, text, entry.group, entry.principal)
+            write = Write(entry.key, packed, ttl, *self.index.document(stored, vector))
         self.writer.offer(write)
         return True
 
@@ -87,6 +96,19 @@ class LiveCache:
         """Seconds since an entry was stored."""
         return max(0.0, time.time() - entry.stored_at)
 
+    async def _prepare(self) -> None:
+        """What must be there before the cache is used, and what may change while it is: keys, and the vector index."""
+        self.seal.load()
+        if self.index is not None:
+            await self.index.ensure()
+
+    def _overdue(self, entry: Entry) -> bool:
+        """Whether somebody put an entry back that Redis had let go: its seal is genuine, and says when it was made."""
+        return self.seal.keyed and self.age(entry) > self.document.ttl_seconds
+
+    def _place(self, key: str) -> bytes:
+        return self.store.entry_key(key).encode()
+
     async def start(self) -> None:
         """Connect, and make the vector index."""
         await self.store.start()
@@ -98,3 +120,10 @@ class LiveCache:
         await self.writer.close()
         await self.report.close()
         await self.store.close()
+
+
+def _decoded(key: str, data: bytes) -> Entry | None:
+    try:
+        return decode(key, data)
+    except Undecodable:
+        return None

@@ -1,45 +1,54 @@
-"""Vectors of past queries in Redis, searched by RedisVL inside one partition.
+"""Vectors of past queries in Redis, searched inside one partition.
 
 A vector document points at an entry; it is of no use without it, so both get the same time to live. The index belongs
 to one embedder: its name carries the model's digest, and another model gets another index over other documents.
+
+RedisVL makes the index. The search itself is one command: of 32 neighbours among 20,000, asked and read through RedisVL
+it takes 1.4 ms, by hand 1.0 (with the vectors, which a seal needs, 1.1).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from cachedistill_sidecar.cache.connection import at_home
+from cachedistill_sidecar.cache.documents import FIELDS, Stored, read, write
+from cachedistill_sidecar.cache.seal import Seal, Unsealed
 from cachedistill_sidecar.cache.search_policy import Policies
 from cachedistill_sidecar.cache.store import Store, StoreUnavailable
-from cachedistill_sidecar.exchange import Candidate
+from cachedistill_sidecar.exchange import Neighbour
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from redisvl.index import AsyncSearchIndex
-    from redisvl.query import VectorQuery
 
 log = logging.getLogger(__name__)
 
 Vector: TypeAlias = "NDArray[np.float32]"
 """A query's embedding: shape [dimensions], unit length."""
 
-NEIGHBOURS = 8
+NEIGHBOURS = 32
 
 
 class SemanticIndex:
-    """The vector index of one cache under one embedder."""
+    """The vector index of one cache under one embedder. What its seal doesn't open is no neighbour, and is deleted."""
 
-    def __init__(self, store: Store, embedder_digest: str, dimensions: int) -> None:
+    def __init__(self, store: Store, embedder_digest: str, dimensions: int, seal: Seal | None = None) -> None:
         # Imported here: RedisVL costs 20 MB of memory, which a sidecar without semantic caching needn't pay.
         from redisvl.index import AsyncSearchIndex
         from redisvl.schema import IndexSchema
 
         self._store = store
+        self._seal = seal or Unsealed()
+        # 48 KB of vectors a search, where a seal needs them.
+        self._fields = (*FIELDS, "vector") if self._seal.keyed else FIELDS
         self.prefix = f"{store.vectors}:{embedder_digest[:12]}"
         schema = IndexSchema.from_dict(
             {
@@ -64,6 +73,7 @@ class SemanticIndex:
         self._index: AsyncSearchIndex = AsyncSearchIndex(schema, redis_client=store.client)
         self._dimensions = dimensions
         self._policies = Policies(self._count)
+        self._deleting: asyncio.Task[None] | None = None
         self.problem: str | None = None
         """Why there is no index although Redis is there: it has no query engine, or the user may not make one."""
 
@@ -89,29 +99,39 @@ class SemanticIndex:
             await self._index.delete(drop=False)
         await self._index.create()
 
-    async def search(self, partition: bytes, vector: Vector) -> list[Candidate]:
+    async def search(self, partition: bytes, vector: Vector) -> list[Neighbour]:
         """The nearest stored queries of the partition, most similar first. Raises StoreUnavailable."""
         if self.problem is not None:
             raise StoreUnavailable(self.problem)
-        from redisvl.query import VectorQuery
-        from redisvl.query.filter import Tag
+        command = self._command(partition, vector)
+        reply = await self._store.call(lambda: at_home(self._store.client, *command))
+        neighbours: list[Neighbour] = []
+        broken: list[str] = []
+        for place, fields in _rows(reply):
+            if b"text" not in fields:
+                continue
+            if (stored := read(self._seal, place, partition, fields)) is None:
+                broken.append(place)
+            else:
+                neighbours.append(
+                    Neighbour(stored.key, stored.group, stored.text, 1.0 - float(fields[b"distance"]), stored.principal)
+                )
+        if broken:
+            self._deleting = asyncio.create_task(self._delete(broken))
+        return neighbours
 
-        query = VectorQuery(
-            vector=vector.tobytes(),
-            vector_field_name="vector",
-            return_fields=["text"],
-            num_results=NEIGHBOURS,
-            filter_expression=Tag("partition") == partition.hex(),
-            hybrid_policy=self._policies.of(partition),
-        )
-        found: Sequence[dict[str, Any]] = await self._store.call(lambda: self._query(query))
-        return [
-            Candidate(
-                entry=row["id"].rsplit(":", 1)[1], text=row["text"], similarity=1.0 - float(row["vector_distance"])
-            )
-            for row in found
-            if "text" in row
-        ]
+    def _command(self, partition: bytes, vector: Vector) -> tuple[Any, ...]:
+        """FT.SEARCH for the nearest neighbours in a partition, whose name is letters and digits only."""
+        policy = self._policies.of(partition)
+        how = f" HYBRID_POLICY {policy}" if policy is not None else ""
+        nearest = f"(@partition:{{{partition.hex()}}})=>[KNN {NEIGHBOURS} @vector $vector{how} AS distance]"
+        wanted = ("RETURN", 1 + len(self._fields), "distance", *self._fields)
+        order = ("SORTBY", "distance", "ASC", "LIMIT", 0, NEIGHBOURS, "DIALECT", 2)
+        return ("FT.SEARCH", self.prefix, nearest, *wanted, *order, "PARAMS", 2, "vector", vector.tobytes())
+
+    async def _delete(self, places: list[str]) -> None:
+        with suppress(StoreUnavailable):
+            await self._store.delete(*places)
 
     async def _count(self, partition: bytes) -> tuple[int, int]:
         """How many queries a partition has, and how many the whole index."""
@@ -121,11 +141,6 @@ class SemanticIndex:
         with _redis_errors():
             within: int = await self._index.query(CountQuery(Tag("partition") == partition.hex()))
             return within, int((await self._index.info())["num_docs"])
-
-    async def _query(self, query: VectorQuery) -> Sequence[dict[str, Any]]:
-        with _redis_errors():
-            found: Sequence[dict[str, Any]] = await self._index.query(query)
-            return found
 
     def _fits(self, info: dict[str, Any]) -> bool:
         """Whether an index, described by FT.INFO, is over these documents and has these fields."""
@@ -139,13 +154,24 @@ class SemanticIndex:
             == ["VECTOR", "HNSW", "FLOAT32", self._dimensions, "COSINE"]
         )
 
-    def document(self, key: str, partition: bytes, text: str, vector: Vector) -> tuple[str, dict[str, str | bytes]]:
+    def document(self, stored: Stored, vector: Vector) -> tuple[str, dict[str, str | bytes]]:
         """The Redis key and hash of one query's vector."""
-        return self.document_key(key), {"partition": partition.hex(), "text": text, "vector": vector.tobytes()}
+        place = self.document_key(stored.key)
+        return place, write(self._seal, place, stored, vector.tobytes())
 
     def document_key(self, key: str) -> str:
         """Where the vector of an entry's query is in Redis."""
         return f"{self.prefix}:{key}"
+
+
+def _rows(reply: Any) -> Iterator[tuple[str, dict[bytes, bytes]]]:
+    """The keys and fields that FT.SEARCH found, in either protocol."""
+    if isinstance(reply, dict):
+        for row in reply[b"results"]:
+            yield row[b"id"].decode(), row.get(b"extra_attributes") or {}
+        return
+    for place, pairs in zip(reply[1::2], reply[2::2], strict=True):
+        yield place.decode(), dict(zip(pairs[::2], pairs[1::2], strict=True)) if pairs else {}
 
 
 def _flat(pairs: Any) -> dict[str, Any]:

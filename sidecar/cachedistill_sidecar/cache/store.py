@@ -113,10 +113,11 @@ class Store:
     async def close(self) -> None:
         """Drop all connections."""
         for task in (self._watch, self._probe):
-            if task is not None:
+            # Once isn't enough: until Python 3.12, asyncio.wait_for, by which redis-py sends, loses a cancellation that
+            # comes just as its work is done (https://github.com/python/cpython/issues/81839).
+            while task is not None and not task.done():
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+                await asyncio.wait((task,), timeout=0.1)
         await disconnect(self.client)
 
     async def _check(self) -> None:

@@ -9,6 +9,8 @@ import click
 
 from cachedistill_sidecar.decision import Decision, Reason
 
+_PARTS = 8  # of the features, those that weigh most
+
 Record = dict[str, Any]
 """A decision as the admin port gives it."""
 
@@ -70,8 +72,14 @@ def _words(record: Record) -> Iterator[str]:
 
 
 def _compared(record: Record) -> Iterator[str]:
-    if record["cutoff"] is not None:
-        yield f"  cut-off   {record['cutoff']:.3f}"
+    if record["probability"] is not None:
+        cutoff = "nothing is certified yet" if record["cutoff"] is None else f"served from {record['cutoff']:.3f} on"
+        yield f"  right     with probability {record['probability']:.3f}; {cutoff}"
+        yield f"  budget    {record['budget']} wrong in a thousand; group {record['group'][:12]}"
+    for part in record.get("parts", [])[:_PARTS]:
+        yield f"            {part['contribution']:+8.3f}  {part['name']} = {part['value']:.3f}"
+    if record["verification"] is not None:
+        yield f"  verified  {record['verification']}"
     for place, each in enumerate(record["candidates"]):
         blocked = each["blocked_by"]
         fate = "served" if blocked is None else f"blocked by {blocked}: {_blocked(blocked)}"

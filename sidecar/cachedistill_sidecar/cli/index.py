@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from cachedistill_sidecar.cache.store import Store
+    from cachedistill_sidecar.route_document import Cache
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -35,54 +36,66 @@ def index() -> None:
 @index.command()
 @_cache_options
 @click.option("--model", required=True, help="The embedding model: a built-in name, or a folder.")
-def build(cache: str, redis_url_file: Path, redis_ca_file: Path | None, model: str) -> None:
+@click.option("--seal-file", help="File with the keys that entries are sealed with.")
+@click.option("--encryption-file", help="File with the keys that entries are encrypted with.")
+def build(model: str, seal_file: str | None, encryption_file: str | None, **cache: Any) -> None:
     """Build the index of an embedding model from what is stored.
 
     Each stored query is embedded again, and lives as long as its entry. Nothing else changes: sidecars go on with the
     model that their route names. When all is there, the index is registered, and described on standard output. It may
     be stopped and started again.
     """
-    _run(_build(cache, redis_url_file, redis_ca_file, model))
+    _run(_build(model, **cache, seal_file=seal_file, encryption_file=encryption_file))
 
 
 @index.command("list")
 @_cache_options
-def list_(cache: str, redis_url_file: Path, redis_ca_file: Path | None) -> None:
+def list_(**cache: Any) -> None:
     """List the indexes that a cache has, a JSON object each; those that weren't built name no model."""
-    _run(_list(cache, redis_url_file, redis_ca_file))
+    _run(_list(**cache))
 
 
-async def _build(cache: str, url_file: Path, ca_file: Path | None, model: str) -> None:
+async def _build(model: str, **cache: Any) -> None:
     from cachedistill_sidecar.cache.building import Builder
+    from cachedistill_sidecar.cache.seal import seal_of
     from cachedistill_sidecar.cli.models import ModelFinder
     from cachedistill_sidecar.edge.embedder import Embedder
 
-    async with _store(cache, url_file, ca_file) as store:
+    document = _document(**cache)
+    seal = seal_of(document)
+    seal.load()
+    async with _store(document) as store:
         embedder = await asyncio.to_thread(lambda: Embedder.load(ModelFinder(_progress)(model)))
         try:
-            built = await Builder(store, embedder, _progress).build(model)
+            built = await Builder(store, embedder, seal, _progress).build(model)
         finally:
             embedder.close()
     _tell({"model": model, "embedded": built.embedded}, built.index)
 
 
-async def _list(cache: str, url_file: Path, ca_file: Path | None) -> None:
+async def _list(**cache: Any) -> None:
     from cachedistill_sidecar.cache.indexes import Indexes
 
-    async with _store(cache, url_file, ca_file) as store:
+    async with _store(_document(**cache)) as store:
         indexes = Indexes(store)
         models = {registered.index: model for model, registered in (await indexes.registered()).items()}
         for name in await indexes.names():
             _tell({"model": models.get(name), "index": name, "documents": await indexes.documents(name)})
 
 
-@asynccontextmanager
-async def _store(cache: str, url_file: Path, ca_file: Path | None) -> AsyncIterator[Store]:
-    from cachedistill_sidecar.cache.store import Store
+def _document(cache: str, redis_url_file: Path, redis_ca_file: Path | None, **files: Any) -> Cache:
+    """The cache, as a route document would have it. Raises ValidationError."""
     from cachedistill_sidecar.route_document import Cache, Redis
 
-    redis = Redis(url_file=str(url_file), ca_file=None if ca_file is None else str(ca_file))
-    store = Store(redis, prefix=f"cachedistill:{Cache(name=cache, redis=redis).name}:")
+    redis = Redis(url_file=str(redis_url_file), ca_file=None if redis_ca_file is None else str(redis_ca_file))
+    return Cache(name=cache, redis=redis, **files)
+
+
+@asynccontextmanager
+async def _store(cache: Cache) -> AsyncIterator[Store]:
+    from cachedistill_sidecar.cache.store import Store
+
+    store = Store(cache.redis, prefix=f"cachedistill:{cache.name}:")
     try:
         yield store
     finally:

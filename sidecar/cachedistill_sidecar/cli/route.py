@@ -66,8 +66,8 @@ def _rule(rule: Rule) -> str:
     match = filter(None, (" or ".join(rule.match.models), " or ".join(rule.match.paths), *headers))
     cached = "not cached"
     if rule.cache is not None:
-        semantic = rule.cache.semantic
-        alike = "exact hits only" if semantic is None else f"semantic from {semantic.similarity_permille / 1000:.3f}"
+        budget = rule.cache.semantic.max_error_permille if rule.cache.semantic is not None else 0
+        alike = f"by meaning, at most {budget} permille wrong" if budget else "exact hits only"
         cached = f"cache {rule.cache.ref} ({alike})"
     return f"{', '.join(match) or 'every request'}; {cached}; fallbacks {', '.join(rule.fallbacks)}"
 

@@ -12,9 +12,13 @@ class Figures:
     def __init__(self) -> None:
         self._sums: dict[tuple[str, str, str], float] = {}
 
-    def add(self, route: str, decision: Decision, account: Account | None) -> None:
-        """Count one exchange of a route (`namespace/name`). Saved is baseline less actual: below zero for a miss."""
-        self._plus((route, "decision.", decision), 1)
+    def add(self, route: str, decision: Decision | None, account: Account | None) -> None:
+        """Count one exchange of a route (`namespace/name`). Saved is baseline less actual: below zero for a miss.
+
+        `decision` is None for what was spent beside the exchanges.
+        """
+        if decision is not None:
+            self._plus((route, "decision.", decision), 1)
         if account is not None:
             self._plus((route, "cost.", account.currency), account.cost_baseline - account.cost_actual)
             self._plus((route, "joules", ""), account.energy_baseline_joules - account.energy_actual_joules)

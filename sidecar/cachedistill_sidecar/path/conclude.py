@@ -113,8 +113,10 @@ def _response(exchange: Exchange) -> dict[str, Any]:
 
 
 def _recalled(exchange: Exchange) -> dict[str, Any]:
-    values: dict[str, Any] = {Attribute.CUTOFF: exchange.cutoff}
+    values: dict[str, Any] = {Attribute.VERIFYING: exchange.verifying or None}
     if exchange.verdict is not None:
+        values[Attribute.PROBABILITY] = exchange.verdict.probability
+        values[Attribute.CUTOFF] = exchange.verdict.cutoff
         values[Attribute.CANDIDATES] = len(exchange.verdict.considered)
         if exchange.verdict.candidate is not None:
             values[Attribute.SIMILARITY] = exchange.verdict.candidate.similarity

@@ -6,28 +6,19 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import aiohttp
-import orjson
-from multidict import CIMultiDict
 
 from cachedistill_sidecar.decision import Reason
-from cachedistill_sidecar.fallback.client import FallbackFailed, Request, body_of, forwarded, retry_after
+from cachedistill_sidecar.fallback.client import FallbackFailed, body_of, forwarded
+from cachedistill_sidecar.path.ask import ask, sendable, tee_of
 from cachedistill_sidecar.path.remember import remember
-from cachedistill_sidecar.route import model_at
 from cachedistill_sidecar.route_document import OnDisconnect
 from cachedistill_sidecar.streaming.flight import Flight, Landing
-from cachedistill_sidecar.streaming.tee import ENCODINGS, Tee
 from cachedistill_sidecar.telemetry.names import Step
 
 if TYPE_CHECKING:
     from cachedistill_sidecar.exchange import Exchange
     from cachedistill_sidecar.parts import Parts
-    from cachedistill_sidecar.route_document import Fallback
-
-# Answers of a fallback that another one may do better on; each is what providers send when overloaded or broken.
-_NEXT = frozenset({408, 429, 500, 502, 503, 504, 529})
-# Those that say that the work was not done, if they also say when to come back.
-_REFUSED = frozenset({429, 503, 529})
-_PAUSE_SECONDS = 0.1
+    from cachedistill_sidecar.streaming.tee import Tee
 
 
 async def escalate(exchange: Exchange, parts: Parts) -> None:
@@ -69,14 +60,14 @@ def _wire(exchange: Exchange) -> object:
 
 async def _fly(exchange: Exchange, flight: Flight, parts: Parts) -> None:
     """Ask, hand every chunk to the flight's readers, read along, and remember the answer after its last byte."""
-    headers = _headers(exchange)
+    headers = sendable(exchange)
     response: aiohttp.ClientResponse | None = None
     tee: Tee | None = None
     try:
         with exchange.trace.call(Step.ESCALATE, headers):
-            response, fallback = await _ask(exchange, headers, parts)
+            response, fallback = await ask(exchange, headers, parts)
             exchange.fallback, exchange.status = fallback, response.status
-            tee = _tee(exchange, response)
+            tee = tee_of(exchange, response)
             flight.land(Landing(response.status, forwarded(response.headers), fallback))
             async for chunk in body_of(response, fallback.timeouts.chunk_seconds):
                 await flight.publish(chunk)
@@ -98,73 +89,3 @@ async def _fly(exchange: Exchange, flight: Flight, parts: Parts) -> None:
         remember(exchange, tee.text_so_far if tee is not None else "", parts)
         if exchange.cache is not None and exchange.cache.flights.get(exchange.key) is flight:
             del exchange.cache.flights[exchange.key]
-
-
-def _tee(exchange: Exchange, response: aiohttp.ClientResponse) -> Tee:
-    assert exchange.dialect is not None
-    headers = response.headers
-    limit = exchange.cache.document.max_entry_bytes if exchange.cache is not None else 1 << 20
-    return Tee(exchange.dialect, headers.get("content-type", ""), headers.get("content-encoding", ""), 4 * limit)
-
-
-async def _ask(exchange: Exchange, headers: CIMultiDict[str], parts: Parts) -> tuple[aiohttp.ClientResponse, Fallback]:
-    """The first usable answer, or else the last one there was. Raises FallbackFailed when there was none."""
-    if not exchange.fallbacks:
-        provider = exchange.dialect.provider if exchange.dialect is not None else "?"
-        raise FallbackFailed(Reason.NO_FALLBACK, f"the route has no fallback that speaks {provider}", sent=False)
-    # One that asked to be left alone is asked last.
-    order = sorted(exchange.fallbacks, key=parts.fallbacks.rests)
-    for index, fallback in enumerate(order):
-        last = index == len(order) - 1
-        request = _request(exchange, fallback, headers)
-        try:
-            response = await _try(request, fallback, parts, last=last)
-        except FallbackFailed:
-            if last:
-                raise
-            continue
-        if last or response.status not in _NEXT:
-            return response, fallback
-        response.close()
-    raise AssertionError("unreachable")
-
-
-async def _try(request: Request, fallback: Fallback, parts: Parts, *, last: bool) -> aiohttp.ClientResponse:
-    """One fallback, asked again as long as it can't have done the work and the route allows."""
-    for left in reversed(range(fallback.retry.attempts + 1)):
-        pause = _PAUSE_SECONDS
-        try:
-            response = await parts.fallbacks.send(fallback, request)
-        except FallbackFailed as error:
-            if error.sent or not left:
-                raise
-        else:
-            wait = retry_after(response.headers) if response.status in _REFUSED else None
-            # Another fallback is sooner than waiting for this one.
-            if not left or not last or wait is None or wait > fallback.retry.max_wait_seconds:
-                return response
-            response.close()
-            pause = wait
-        await asyncio.sleep(pause)
-    raise AssertionError("unreachable")
-
-
-def _headers(exchange: Exchange) -> CIMultiDict[str]:
-    headers = forwarded(exchange.headers)
-    headers.popall("content-length", None)
-    # The answer is read along, so it must come in an encoding that can be; the client's own list may have more.
-    if "accept-encoding" in headers:
-        headers["Accept-Encoding"] = ENCODINGS if "gzip" in headers["accept-encoding"] else "identity"
-    return headers
-
-
-def _request(exchange: Exchange, fallback: Fallback, headers: CIMultiDict[str]) -> Request:
-    """The client's own bytes, unless the fallback knows the model by another name."""
-    path, body = exchange.path, exchange.body
-    if exchange.query is not None and exchange.document is not None and exchange.dialect is not None:
-        model = model_at(fallback, exchange.query.model)
-        if model != exchange.query.model:
-            document, path = exchange.dialect.with_model(exchange.document, path, model)
-            body = orjson.dumps(document)
-    query_string = f"?{exchange.query_string}" if exchange.query_string else ""
-    return Request(exchange.method, path + query_string, headers, body)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cachedistill_sidecar.cache.key import key, partition
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.dialects.base import field_value
+from cachedistill_sidecar.path.budget import budget
+from cachedistill_sidecar.path.principal import principal
 from cachedistill_sidecar.policy.wording import time_bound
 from cachedistill_sidecar.route import model_at
 from cachedistill_sidecar.route_document import Conversations, Scope, ToolCalls
@@ -36,6 +38,10 @@ async def guard(exchange: Exchange, parts: Parts) -> None:
     exchange.partition = partition(owner, cache.document.name, model, query.shape)
     exchange.key = key(exchange.partition, query.text)
     exchange.may_compare = _comparable(query, rule.cache)
+    if exchange.dialect is not None:
+        exchange.principal = principal(exchange.headers, cache.document, exchange.dialect.provider, cache.seal)
+    if exchange.may_compare and rule.cache.semantic is not None:
+        exchange.budget = budget(exchange.headers, rule.cache.semantic)
     if "no-cache" in directives:
         exchange.reason = Reason.REFRESH
         return
@@ -65,6 +71,7 @@ def _comparable(query: Query, use: CacheUse) -> bool:
     """Whether another wording of the last user text may answer, all else being equal."""
     return (
         use.semantic is not None
+        and use.semantic.max_error_permille > 0
         and query.text is not None
         and not query.text.isspace()
         and query.text != ""

@@ -1,19 +1,28 @@
-"""Which semantic candidate, if any, may answer a query."""
+"""Which stored answer, if any, may answer a query under an error budget."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from cachedistill_sidecar.decision import Reason
-from cachedistill_sidecar.exchange import Candidate
+from cachedistill_sidecar.exchange import Neighbour
+from cachedistill_sidecar.policy.error_budget import Model
+from cachedistill_sidecar.policy.labels import Label, Source
+from cachedistill_sidecar.policy.neighbourhood import examine
 from cachedistill_sidecar.policy.wording import conflict
+from cachedistill_sidecar.policy.words import words_of
+
+# Of hits, those near the cut-off are verified more often than the certain ones: that is where wrong answers are.
+_LEAST_SHARE, _MOST_SHARE = 0.4, 5.0
+_SUSPICIOUS = 4.0
+_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A candidate that was looked at; `blocked_by` says why it may not answer, None for the one that may."""
+    """A neighbour that was looked at; `blocked_by` says why it may not answer, None for the one that may."""
 
     entry: str
     similarity: float
@@ -22,45 +31,117 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`candidate` is the accepted one, or else the most similar one, which `reason` is about; None when there is none.
+    """`candidate` is the accepted neighbour, or else the one that `reason` is about; None when there is none.
 
-    `considered` holds, by falling similarity, all candidates up to the accepted one.
+    `probability` is that of its being right, `cutoff` the least at which it is served (None: nothing is certified).
+    `considered` holds the candidate's group by falling similarity, up to the accepted one; `others` the other groups,
+    by falling votes. `features` and `words` are what a label of this verdict is made of.
     """
 
-    candidate: Candidate | None
+    candidate: Neighbour | None
     accepted: bool
     reason: Reason
-    considered: tuple[Considered, ...]
-
-
-class Acceptance(Protocol):
-    """Decides whether one of the candidates may answer."""
-
-    def judge(self, query: str, candidates: Sequence[Candidate]) -> Verdict:
-        """The verdict on these candidates, which may come in any order."""
-        ...
+    considered: tuple[Considered, ...] = ()
+    probability: float | None = None
+    cutoff: float | None = None
+    features: tuple[float, ...] = ()
+    words: tuple[int, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class CosineCutoff:
-    """Accepts the most similar candidate at or above a fixed similarity whose wording is not in conflict."""
+class Budgeted:
+    """Accepts what keeps the budget. `agreeing`: so many principals must have got an answer before others get it."""
 
-    similarity: float
+    model: Model
+    permille: int
+    principal: str = ""
+    agreeing: int = 1
+    suspended: Collection[str] = frozenset()
 
-    def judge(self, query: str, candidates: Sequence[Candidate]) -> Verdict:
-        """See Acceptance. Reasons: SIMILAR when accepted; else that of the most similar candidate; COLD without any."""
+    def judge(self, query: str, neighbours: Sequence[Neighbour]) -> Verdict:
+        """The verdict on these neighbours, which come by falling similarity."""
+        if not neighbours:
+            return Verdict(None, False, Reason.COLD)
+        found = examine(query, neighbours, self.model.words, self.model.novelty)
+        features = tuple([round(feature, _DIGITS) for feature in found.features])
+        probability = self.model.probability(features)
+        cutoff = self.model.standing(self.permille).cutoff
+        held = self._held(query, found.members, probability, cutoff)
         considered: list[Considered] = []
-        ranked = sorted(candidates, key=lambda candidate: candidate.similarity, reverse=True)
-        for candidate in ranked:
-            blocked_by = self._blocked_by(query, candidate)
-            considered.append(Considered(candidate.entry, candidate.similarity, blocked_by))
-            if blocked_by is None:
-                return Verdict(candidate, True, Reason.SIMILAR, tuple(considered))
-        if not ranked:
-            return Verdict(None, False, Reason.COLD, ())
-        return Verdict(ranked[0], False, considered[0].blocked_by or Reason.BELOW_CONFIDENCE, tuple(considered))
+        candidate = found.members[0]
+        reason = held
+        for member in found.members:
+            blocked = held or self._blocked(query, member)
+            considered.append(Considered(member.entry, member.similarity, blocked))
+            if blocked is None:
+                candidate, reason = member, Reason.SIMILAR
+                break
+            reason = reason or blocked
+            if held is not None:
+                break
+        return Verdict(
+            candidate,
+            considered[-1].blocked_by is None,
+            reason or Reason.BELOW_CONFIDENCE,
+            tuple(considered),
+            probability,
+            cutoff,
+            features,
+            tuple(sorted(words_of(query))),
+            found.others,
+        )
 
-    def _blocked_by(self, query: str, candidate: Candidate) -> Reason | None:
-        if candidate.similarity < self.similarity:
+    def verify_share(self, verdict: Verdict, verify_permille: int) -> float:
+        """The probability with which a hit is to be verified: `verify_permille` on average, more near the cut-off."""
+        if verdict.probability is None or not self.permille:
+            return verify_permille / 1000
+        risk = math.sqrt((1.0 - verdict.probability) / (self.permille / 1000))
+        share = verify_permille / 1000 * min(_MOST_SHARE, max(_LEAST_SHARE, risk))
+        return min(1.0, share * (_SUSPICIOUS if self.model.suspicious else 1.0))
+
+    def _held(
+        self, query: str, members: Sequence[Neighbour], probability: float, cutoff: float | None
+    ) -> Reason | None:
+        """Why none of the group may answer."""
+        if cutoff is None:
+            return Reason.UNCERTIFIED
+        if probability < cutoff:
             return Reason.BELOW_CONFIDENCE
-        return conflict(query, candidate.text)
+        asked = {member.principal for member in members}
+        return Reason.UNSHARED if self.principal not in asked and len(asked) < self.agreeing else None
+
+    def _blocked(self, query: str, member: Neighbour) -> Reason | None:
+        """Why this one may not answer."""
+        return Reason.SUSPENDED if member.entry in self.suspended else conflict(query, member.text)
+
+
+def label_of(
+    verdict: Verdict,
+    *,
+    at: float,
+    rule: str,
+    right: bool,
+    share: float,
+    served: bool,
+    source: Source,
+    principal: str,
+    novel: bool,
+    tier: str = "semantic",
+) -> Label:
+    """What was learnt about a verdict that has a candidate."""
+    assert verdict.probability is not None
+    return Label(
+        at=at,
+        rule=rule,
+        tier=tier,
+        features=verdict.features,
+        probability=round(verdict.probability, _DIGITS),
+        right=right,
+        share=share,
+        served=served,
+        source=source,
+        principal=principal,
+        words=verdict.words,
+        novel=novel,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cachedistill_sidecar.policy.numbers import CALENDAR_WORDS
+from cachedistill_sidecar.policy.numbers import CALENDAR_WORDS, UNIT_WORDS
 from cachedistill_sidecar.policy.reading import Reading, words
 
 # What must stand in both texts: URLs, e-mail addresses, paths, file names, code-like words, quotations.
@@ -32,6 +32,7 @@ _CODE = re.compile(r"[A-Z]{2,6}")
 _NO_NAMES = words(
     "i i'm i'd i'll i've ok okay not no and or please thanks thank hi hello hey dear cheers asap faq am pm the a an"
 )
+_UNNAMED = _NO_NAMES | CALENDAR_WORDS | UNIT_WORDS - {"us"}
 # Every language capitalises names, German all nouns too: names are compared only where both texts are English.
 _ENGLISH = words("the how what whats my your is are does do can could to of and for you which where when who why with")
 _ALIASES = {
@@ -42,6 +43,7 @@ _ALIASES = {
 _ARROWS = ("->", "=>", "\u2192")
 _TO = re.compile("|".join(_ARROWS))
 _TOWARDS = frozenset({"to", "into"})
+_MOST_COMPARED = 50  # identifiers or names in a text; more are a list, compared as it stands
 _MOST_MOVES = 8  # of one text are compared with those of the other, each with each
 _ARTICLES = words("a an the my our your his her their its over back of in on it them")
 _BEFORE_INFINITIVE = words(
@@ -52,15 +54,19 @@ _BEFORE_INFINITIVE = words(
 
 def identifiers_differ(left: Reading, right: Reading) -> bool:
     """Whether one text has a code, address or quotation that the other hasn't, or each has a name of its own."""
-    return _lacks(right, _exact(left)) or _lacks(left, _exact(right)) or _names_differ(left, right)
+    mine, theirs = _exact(left), _exact(right)
+    if max(len(mine), len(theirs)) > _MOST_COMPARED:
+        return set(mine) != set(theirs)
+    return _lacks(right, mine) or _lacks(left, theirs) or _names_differ(left, right)
 
 
 def direction_differs(left: Reading, right: Reading) -> bool:
     """Whether what goes "from X to Y" in one text goes from Y to X in the other."""
+    mine, theirs = _moves(left), _moves(right)
     return any(
         (before & towards) - whence - after and (after & whence) - towards - before
-        for before, after in _moves(left)
-        for whence, towards in _moves(right)
+        for before, after in mine - theirs
+        for whence, towards in theirs - mine
     )
 
 
@@ -87,7 +93,10 @@ def _lacks(reading: Reading, identifiers: list[str]) -> bool:
 
 
 def _names_differ(left: Reading, right: Reading) -> bool:
-    mine, theirs = _unknown(_names(left), right), _unknown(_names(right), left)
+    named, others = _names(left), _names(right)
+    if max(len(named), len(others)) > _MOST_COMPARED:
+        return named != others
+    mine, theirs = _unknown(named, right), _unknown(others, left)
     if left.vocabulary.isdisjoint(_ENGLISH) or right.vocabulary.isdisjoint(_ENGLISH):
         only = {name.lower() for name in mine | theirs}
         return len(mine) == len(theirs) == 1 and left.vocabulary ^ right.vocabulary == only
@@ -104,7 +113,7 @@ def _names(reading: Reading) -> set[str]:
     # Text in capitals, or with Every Word Capitalised, names nothing by it.
     if len(names) > max(3, len(reading.words) // 2):
         return set()
-    return {name for name in names if len(name) > 1 and name.lower() not in _NO_NAMES | CALENDAR_WORDS}
+    return {name for name in names if len(name) > 1 and name.lower() not in _UNNAMED}
 
 
 def _unknown(names: set[str], other: Reading) -> set[str]:
@@ -123,11 +132,11 @@ def _akin(word: str, other: str) -> bool:
     return min(len(word), len(other)) > 3 and (word.startswith(other) or other.startswith(word))
 
 
-def _moves(reading: Reading) -> list[tuple[frozenset[str], frozenset[str]]]:
+def _moves(reading: Reading) -> set[tuple[frozenset[str], frozenset[str]]]:
     """The one or two words of substance on either side of each "to"."""
     spoken = _words_with_arrows(reading)
     if _TOWARDS.isdisjoint(spoken):
-        return []
+        return set()
     named = [_ALIASES.get(word, word) for word in spoken]
     moves = []
     for at, word in enumerate(named):
@@ -135,7 +144,7 @@ def _moves(reading: Reading) -> list[tuple[frozenset[str], frozenset[str]]]:
             before = [word for word in named[max(0, at - 4) : at] if word not in _ARTICLES and word != "from"][-2:]
             after = [word for word in named[at + 1 : at + 4] if word not in _ARTICLES][:2]
             moves.append((frozenset(before), frozenset(after)))
-    return moves[:_MOST_MOVES]
+    return set(moves[:_MOST_MOVES])
 
 
 def _words_with_arrows(reading: Reading) -> list[str]:

@@ -36,6 +36,7 @@ for _dimension, _line in _DIMENSIONS.items():
     for _names, _, _factor in (part.partition("=") for part in _line.split()):
         _UNITS.update(dict.fromkeys(_names.split(","), (_dimension, float(_factor))))
 
+UNIT_WORDS = frozenset(_UNITS)
 _SCALES = {"k": 1e3, "thousand": 1e3, "million": 1e6, "billion": 1e9}
 _CLOCK = {"am", "pm", "a.m", "p.m", "o'clock", "oclock"}
 _ORDINAL = {"st", "nd", "rd", "th"}
@@ -121,6 +122,11 @@ class Number:
             half_day = clock.dimension == "clock" and (clock.base - bare.written * 60) % 720 == 0
             return half_day or isclose(self.written, other.written)
         return False
+
+
+def units(reading: Reading) -> set[str]:
+    """The units that a text names, with or without a number, each as dimension and factor: "km" is "kilometres"."""
+    return {"{}*{}".format(*_UNITS[word]) for word in reading.vocabulary & UNIT_WORDS if len(word) > 1}
 
 
 def numbers_differ(left: Reading, right: Reading) -> bool:

@@ -50,6 +50,32 @@ improve | worsen damage
 deposit enrol enroll | withdraw
 enter | exit
 hire | fire
+rise | fall drop
+thicken | thin
+warm heat | cool chill
+praise | criticise criticize
+grow | shrink
+aktivieren aktiviere einschalten | deaktivieren deaktiviere ausschalten abschalten
+öffnen öffne | schließen schließe
+erhöhen erhöhe | senken senke verringern
+hinzufügen | entfernen löschen
+annehmen | ablehnen
+kündigen kündige | verlängern verlängere
+activer | désactiver
+ouvrir | fermer
+augmenter | diminuer réduire
+ajouter | supprimer
+accepter | refuser
+activo activar | desactivo desactivar
+abrir abro | cerrar cierro
+aumentar aumento | disminuir reducir bajar
+aceptar | rechazar
+aprire apro | chiudere chiudo
+attivare attivo | disattivare disattivo
+aumentare | diminuire ridurre
+accettare | rifiutare
+ativar | desativar
+aceitar | recusar
 """
 
 _WORDS = """
@@ -63,7 +89,7 @@ better | worse
 highest biggest largest longest greatest | lowest smallest shortest
 faster | slower
 fastest quickest | slowest
-cheapest | dearest
+cheapest | dearest costliest
 first | last
 earliest | latest
 over above | under below
@@ -105,21 +131,45 @@ employer | employee
 landlord | tenant
 early | late
 success | failure
+profit | loss
+heavier | lighter
+strongest | mildest weakest
+acidic | alkaline
+oldest | youngest newest
+widest | narrowest
+easier | harder
+healthier | unhealthier
+strict | lenient
+aan | uit
 """
 
 # Verbs whose particle carries the meaning, with up to four words between: "turn it off", "log in", "check-out".
 _PARTICLES = """
 turn switch power | on | off
 turn scale zoom | up | down
+speed slow | up | down
 log logged sign | in on | out off
 check checked | in | out
 opt | in | out
 """
 
+# For scripts without blanks: found anywhere in a text.
+_PARTS = """
+打开 开启 启用 | 关闭 禁用 停用
+增加 提高 | 减少 降低
+登录 | 退出 注销
+オン 有効 開く 開け | オフ 無効 閉じ
+増や 上げ | 減ら 下げ
+ログイン | ログアウト
+追加 | 削除
+켜 | 끄
+"""
+
 _IRREGULAR = {
     "buy": "bought", "sell": "sold", "begin": "began begun", "freeze": "froze frozen", "unfreeze": "unfroze unfrozen",
     "leave": "left", "lend": "lent", "lose": "lost", "win": "won", "keep": "kept", "send": "sent", "eat": "ate eaten",
-    "hide": "hid hidden", "show": "shown",
+    "hide": "hid hidden", "show": "shown", "forbid": "forbade forbidden", "rise": "rose risen", "fall": "fell fallen",
+    "thin": "thinned thinning", "withdraw": "withdrew withdrawn", "shrink": "shrank shrunk",
 }  # fmt: skip
 
 
@@ -161,3 +211,11 @@ def _particle(verbs: list[str], sides: list[list[str]]) -> re.Pattern[str]:
 
 # Verb starts -> a pattern that finds the verb with its particle, on the left or on the right side of the pair.
 PARTICLES = tuple((tuple(verbs), _particle(verbs, sides)) for verbs, *sides in _rows(_PARTICLES))
+
+# Parts of words of scripts without blanks, each with its pair and its side.
+PARTS = tuple(
+    (part, (number, side))
+    for number, row in enumerate(_rows(_PARTS), 1000)
+    for side, parts in enumerate(row)
+    for part in parts
+)

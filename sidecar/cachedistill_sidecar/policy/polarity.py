@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from cachedistill_sidecar.policy.opposites import OPPOSITE_WORDS, OPPOSITES, PARTICLES
-from cachedistill_sidecar.policy.reading import Reading, read, words
+from cachedistill_sidecar.policy.opposites import OPPOSITE_WORDS, OPPOSITES, PARTICLES, PARTS
+from cachedistill_sidecar.policy.reading import Reading, read, unspaced, words
 
 NEGATIONS = words(
     "not non cannot cant never without no none neither nor nobody nothing nowhere dont doesnt didnt isnt arent "
     "wasnt wont couldnt shouldnt wouldnt hasnt havent aint nicht kein keine keinen keinem keiner nie niemals ohne "
-    "pas jamais sans aucun aucune sin nunca jamás ningún ninguna"
+    "pas jamais sans aucun aucune sin nunca jamás ningún ninguna "
+    "nessuno nessuna mai senza não nenhum nenhuma sem niet geen nooit zonder bez"
 )
 # These say by themselves that something isn't so: "my app fails to start" and "my app doesn't start".
 _FAILING = words(
@@ -19,7 +20,9 @@ _FAILING = words(
     "exclude excluded lack lacks stop stops stopped stopping prevent prevents wrong down off threw thrown instead "
     "extra keeps"
 )
-_ASKED = r"(?:do|does|did|is|are|was|were|can|could|should|would|will|have|has)n't"
+# In Chinese, Japanese and Korean; not in words such as 不同 (different), nor in 能不能 (whether).
+_NEGATED_PART = re.compile("(?<!能)(?<!是)不(?![同客错])|没有?|ない|ません|なく(?!な)|ずに|無し|なし|않|안 |못 |없")
+_ASKED = r"(?:(?:do|does|did|is|are|was|were|could|should|would|have|has)n't|can't|won't)"
 # Negations that turn nothing round: a question put politely, a doubt, a figure of speech.
 _IDLE = re.compile(
     rf"(?:^|[.!?,;:]\s*|\b(?:but|and|so|hi|hello|please)\s+){_ASKED}\s+(?:i|you|we|they|it|there|this|that|he|she)\b"
@@ -28,12 +31,34 @@ _IDLE = re.compile(
     r"|\b(?:can't|cannot|can not|couldn't)\s+(?:find|see|seem|figure|remember|understand|wait|help)\b"
     r"|\bnot\s+(?:sure|only|to\s+mention)\b|\b(?:if|or)\s+not\b|\bno\s+(?:problem|idea|worries|matter)\b"
 )
+_LITTLE = words("the a an my your his her its our their is are was were one ones in on for of to")
 _PREFIXES = (("un", 3), ("dis", 4), ("in", 5), ("im", 5), ("ir", 5), ("non", 4))  # with the shortest rest
+_ALL_PREFIXES = tuple(prefix for prefix, _ in _PREFIXES)
 
 
 def polarity_differs(left: Reading, right: Reading) -> bool:
-    """Whether one text negates the other or asks for its opposite. A negated opposite is the same again."""
-    return _negation_differs(left, right) != (_opposes(left, right) or _prefixed(left, right) or _prefixed(right, left))
+    """Whether one text negates the other, asks for its opposite, or turns a comparison round. Two of those cancel out:
+    a negated opposite is the same again, and so is "A is worse than B" for "B is better than A".
+    """
+    return (_negation_differs(left, right) != _opposes(left, right)) != _compared_the_other_way(left, right)
+
+
+def _compared_the_other_way(left: Reading, right: Reading) -> bool:
+    """Whether what one text compares something with is what the other text compares."""
+    mine, theirs = _comparison(left), _comparison(right)
+    return all(
+        after and after <= before_other and not after & before
+        for (before, after), (before_other, _) in ((mine, theirs), (theirs, mine))
+    )
+
+
+def _comparison(reading: Reading) -> tuple[frozenset[str], frozenset[str]]:
+    """The words before "than", and the first one or two of substance after it; none without a "than"."""
+    if "than" not in reading.vocabulary:
+        return frozenset(), frozenset()
+    at = reading.words.index("than")
+    after = [word for word in reading.words[at + 1 :] if word not in _LITTLE][:2]
+    return frozenset(reading.words[:at]), frozenset(after)
 
 
 def _negation_differs(left: Reading, right: Reading) -> bool:
@@ -45,6 +70,8 @@ def _negation_differs(left: Reading, right: Reading) -> bool:
 
 
 def _negated(reading: Reading) -> bool:
+    if unspaced(reading.lower):
+        return _NEGATED_PART.search(reading.lower) is not None
     if "n't" not in reading.lower and reading.vocabulary.isdisjoint(NEGATIONS):
         return False
     rest = read(_IDLE.sub(" ", reading.lower))
@@ -52,6 +79,10 @@ def _negated(reading: Reading) -> bool:
 
 
 def _opposes(left: Reading, right: Reading) -> bool:
+    return _swapped(left, right) or _prefixed(left, right) or _prefixed(right, left)
+
+
+def _swapped(left: Reading, right: Reading) -> bool:
     mine, theirs = _sides(left), _sides(right)
     return any(
         (pair, 1 - side) in theirs and (pair, 1 - side) not in mine and (pair, side) not in theirs
@@ -67,14 +98,17 @@ def _sides(reading: Reading) -> set[tuple[int, int]]:
     for number, (verbs, pattern) in enumerate(PARTICLES, 1):
         if any(verb in reading.lower for verb in verbs):
             sides.update((-number, 0 if match["left"] else 1) for match in pattern.finditer(reading.lower))
+    if unspaced(reading.lower):
+        sides.update(place for part, place in PARTS if part in reading.lower)
     return sides
 
 
 def _prefixed(left: Reading, right: Reading) -> bool:
     """Whether the left text has a word that the right one has with a negating prefix."""
-    for word in right.vocabulary - left.vocabulary:
-        for prefix, shortest in _PREFIXES:
-            rest = word[len(prefix) :]
-            if word.startswith(prefix) and len(rest) >= shortest and rest in left.vocabulary - right.vocabulary:
-                return True
-    return False
+    plain = left.vocabulary - right.vocabulary
+    prefixed = [word for word in right.vocabulary - left.vocabulary if word.startswith(_ALL_PREFIXES)]
+    return any(
+        word.startswith(prefix) and len(word) - len(prefix) >= shortest and word[len(prefix) :] in plain
+        for word in prefixed
+        for prefix, shortest in _PREFIXES
+    )

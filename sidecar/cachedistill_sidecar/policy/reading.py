@@ -9,6 +9,14 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)*")
 # One idea that is written with a digit, with a number word, or with neither.
 _TWO_FACTOR = re.compile(r"\b(?:2fa|mfa|(?:2|two|second)[- ]?(?:factor|step|fa)\b)")
 
+# Scripts without blanks between words.
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+
+
+def unspaced(text: str) -> bool:
+    """Whether a text is written, in part at least, in a script that sets no blanks between words."""
+    return not text.isascii() and _UNSPACED.search(text) is not None
+
 
 def words(line: str) -> frozenset[str]:
     """A set of words, written as a line of text."""

@@ -24,6 +24,8 @@ def decision_headers(exchange: Exchange) -> dict[str, str]:
         headers[Header.AGE] = str(int(max(0.0, time.time() - exchange.entry.stored_at)))
     if exchange.decision is Decision.SEMANTIC_HIT and exchange.verdict is not None and exchange.verdict.candidate:
         headers[Header.SIMILARITY] = f"{exchange.verdict.candidate.similarity:.4f}"
+        if exchange.verdict.probability is not None:
+            headers[Header.PROBABILITY] = f"{exchange.verdict.probability:.4f}"
     if exchange.headers.get(Header.DEBUG) == "1":
         # In ASCII, as a header must be, which orjson doesn't write.
         headers[Header.DEBUG] = json.dumps(exchange.describe(), separators=(",", ":"))

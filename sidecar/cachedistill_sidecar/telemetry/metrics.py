@@ -15,7 +15,9 @@ from cachedistill_sidecar.telemetry import names
 if TYPE_CHECKING:
     from cachedistill_sidecar.cache.live import LiveCache
     from cachedistill_sidecar.exchange import Exchange
+    from cachedistill_sidecar.learning.lesson import Lesson
     from cachedistill_sidecar.ledger.account import Account
+    from cachedistill_sidecar.policy.error_budget import Standing
     from cachedistill_sidecar.telemetry.names import Metric
 
 # Bounds of the GenAI conventions, with finer ones below: a hit takes less than a millisecond.
@@ -62,18 +64,19 @@ class Totals:
 
 
 class Metrics:
-    """The sidecar's instruments. `caches` gives the caches that are live now."""
+    """The sidecar's instruments. `lessons` gives what is learnt with the caches that are live now."""
 
     def __init__(
-        self, readers: list[MetricReader], resource: Resource, caches: Callable[[], Iterable[LiveCache]]
+        self, readers: list[MetricReader], resource: Resource, lessons: Callable[[], Iterable[Lesson]]
     ) -> None:
         # Exemplars would cost a tenth of each record, and Prometheus' text format has no place for them.
         self.provider = MeterProvider(readers, resource, exemplar_filter=AlwaysOffExemplarFilter())
         self._meter = self.provider.get_meter("cachedistill")
-        self._caches = caches
+        self._lessons = lessons
         self._decisions, self._cost = self._totals(names.DECISIONS), self._totals(names.COST)
         self._energy, self._carbon = self._totals(names.ENERGY), self._totals(names.CARBON)
         self.route_loads = self._totals(names.ROUTE_LOADS)
+        self.aliases, self.verifications = self._totals(names.ALIASES), self._totals(names.VERIFICATIONS)
         self._duration = self._histogram(names.DURATION, _SECONDS)
         self._first_token = self._histogram(names.FIRST_TOKEN, _SECONDS)
         self._path_duration = self._histogram(names.PATH_DURATION, _SECONDS)
@@ -82,6 +85,16 @@ class Metrics:
         self._gauge(names.NEAR_ENTRIES, lambda cache: {(): float(len(cache.near))})
         self._gauge(names.NEAR_BYTES, lambda cache: {(): float(cache.near.bytes)})
         self._gauge(names.DROPPED, lambda cache: {(cause,): float(n) for cause, n in cache.writer.drops.items()})
+
+        self._gauge(names.BROKEN_SEALS, lambda cache: {(): float(cache.seal.broken)})
+        self._budget(names.BUDGET_MEASURED, lambda standing: standing.measured)
+        self._budget(names.BUDGET_UPPER, lambda standing: standing.upper)
+        self._budget(names.BUDGET_CUTOFF, lambda standing: standing.cutoff)
+        self._budget(names.BUDGET_LABELS, lambda standing: float(standing.labels))
+        self._budget(names.BUDGET_AT_RISK, lambda standing: float(standing.at_risk))
+        self._meter.create_observable_gauge(
+            names.SUSPENDED.name, [self._suspended], names.SUSPENDED.unit, names.SUSPENDED.meaning
+        )
 
     def record(self, exchange: Exchange, account: Account | None, seconds: float) -> None:
         """Count one exchange that has ended."""
@@ -106,12 +119,29 @@ class Metrics:
             self._tokens.record(prompt, {**labels, "gen_ai.token.type": "input"})
             self._tokens.record(exchange.spent.output, {**labels, "gen_ai.token.type": "output"})
         if account is not None:
-            self._cost.add(account.cost_actual, "actual", account.currency, route)
-            self._cost.add(account.cost_baseline, "baseline", account.currency, route)
-            self._energy.add(account.energy_actual_joules, "actual", route)
-            self._energy.add(account.energy_baseline_joules, "baseline", route)
-            self._carbon.add(account.carbon_actual_grams, "actual", route)
-            self._carbon.add(account.carbon_actual_grams + account.carbon_avoided_grams, "baseline", route)
+            self.spend(route, account)
+
+    def spend(self, route: str, account: Account) -> None:
+        """Count what an exchange came to, or what was spent beside the exchanges."""
+        self._cost.add(account.cost_actual, "actual", account.currency, route)
+        self._cost.add(account.cost_baseline, "baseline", account.currency, route)
+        self._energy.add(account.energy_actual_joules, "actual", route)
+        self._energy.add(account.energy_baseline_joules, "baseline", route)
+        self._carbon.add(account.carbon_actual_grams, "actual", route)
+        self._carbon.add(account.carbon_actual_grams + account.carbon_avoided_grams, "baseline", route)
+
+    def _suspended(self, _options: CallbackOptions) -> Iterable[Observation]:
+        for lesson in self._lessons():
+            yield Observation(len(lesson.suspensions.suspended), {"cache": lesson.cache.document.name})
+
+    def _budget(self, metric: Metric, read: Callable[[Standing], float | None]) -> None:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            for lesson in self._lessons():
+                for rule, standing in lesson.learner.standings().items() if lesson.learner is not None else ():
+                    if (value := read(standing)) is not None:
+                        yield Observation(value, {"route": lesson.route, "rule": rule})
+
+        self._meter.create_observable_gauge(metric.name, [observe], metric.unit, metric.meaning)
 
     def _totals(self, metric: Metric) -> Totals:
         totals = Totals(metric)
@@ -125,11 +155,11 @@ class Metrics:
 
     def _gauge(self, metric: Metric, read: Callable[[LiveCache], dict[tuple[str, ...], float]]) -> None:
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
-            for cache in self._caches():
-                for rest, value in read(cache).items():
-                    yield Observation(value, dict(zip(metric.labels, (cache.document.name, *rest), strict=True)))
+            for lesson in self._lessons():
+                for rest, value in read(lesson.cache).items():
+                    labels = (lesson.cache.document.name, *rest)
+                    yield Observation(value, dict(zip(metric.labels, labels, strict=True)))
 
-        create = (
-            self._meter.create_observable_counter if metric is names.DROPPED else self._meter.create_observable_gauge
-        )
+        counts = metric in (names.DROPPED, names.BROKEN_SEALS)
+        create = self._meter.create_observable_counter if counts else self._meter.create_observable_gauge
         create(metric.name, [observe], metric.unit, metric.meaning)

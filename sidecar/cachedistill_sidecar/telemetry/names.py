@@ -46,7 +46,9 @@ class Attribute(_Described):
     RULE = "cachedistill.rule", "the rule that took the request"
     CACHE = "cachedistill.cache", "the cache that the rule uses"
     SIMILARITY = "cachedistill.similarity", "cosine similarity of the most similar stored request"
-    CUTOFF = "cachedistill.cutoff", "least similarity that the rule asks for"
+    PROBABILITY = "cachedistill.probability", "with which the stored answer that fits best is right, as far as is known"
+    CUTOFF = "cachedistill.cutoff", "least probability at which it is served; absent: nothing is certified"
+    VERIFYING = "cachedistill.verifying", "true when a fallback is asked afterwards whether the hit was right"
     CANDIDATES = "cachedistill.candidates", "how many stored requests were considered"
     ENTRY_AGE = "cachedistill.entry.age_seconds", "age of the stored answer that was served"
     FALLBACK = "cachedistill.fallback", "name of the fallback that answered"
@@ -75,6 +77,7 @@ class Step(_Described):
     EMBED = "recall.embed", "turning the query into a vector"
     SEARCH = "recall.search", "looking for similar requests in Redis"
     ESCALATE = "escalate", "asking fallbacks, until the last byte (kind CLIENT)"
+    VERIFY = "verify", "asking fallbacks once more, after the answer, to learn whether it was right (kind CLIENT)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,44 @@ DROPPED = Metric(
     ("cache", "cause"),
     "entries not written; cause is queue_full, unavailable, refused or too_large",
 )
+BUDGET_MEASURED = Metric(
+    "cachedistill.error_budget.measured",
+    "1",
+    ("route", "rule"),
+    "share of wrong answers among those by meaning that were verified; absent before there are any",
+)
+BUDGET_UPPER = Metric(
+    "cachedistill.error_budget.upper", "1", ("route", "rule"), "upper bound of that share, at 90 % confidence"
+)
+BUDGET_CUTOFF = Metric(
+    "cachedistill.error_budget.cutoff",
+    "1",
+    ("route", "rule"),
+    "least probability of being right at which an answer is served; absent while nothing is certified",
+)
+BUDGET_LABELS = Metric(
+    "cachedistill.error_budget.labels", "{label}", ("route", "rule"), "decisions whose outcome is known"
+)
+BUDGET_AT_RISK = Metric(
+    "cachedistill.error_budget.at_risk",
+    "1",
+    ("route", "rule"),
+    "1 when more was measured wrong than the budget allows, else 0",
+)
+ALIASES = Metric(
+    "cachedistill.cache.aliases", "{entry}", ("route",), "fresh answers that said the same as a stored one"
+)
+VERIFICATIONS = Metric(
+    "cachedistill.verifications",
+    "{verification}",
+    ("route", "verdict", "step"),
+    "answers by meaning that were asked for again; verdict is same, different or undecided, by this step of the "
+    "judge, or failed (no usable answer) or dropped (too many at a time)",
+)
+SUSPENDED = Metric("cachedistill.cache.suspended", "{entry}", ("cache",), "entries that are not served by meaning")
+BROKEN_SEALS = Metric(
+    "cachedistill.cache.broken_seals", "{record}", ("cache",), "records of the cache that its key didn't open"
+)
 ROUTE_LOADS = Metric("cachedistill.route.loads", "{load}", ("result",), "route documents read; ok or rejected")
 
 METRICS = (
@@ -136,8 +177,20 @@ METRICS = (
     NEAR_ENTRIES,
     NEAR_BYTES,
     DROPPED,
+    SUSPENDED,
+    BROKEN_SEALS,
+    ALIASES,
+    VERIFICATIONS,
+    BUDGET_MEASURED,
+    BUDGET_UPPER,
+    BUDGET_CUTOFF,
+    BUDGET_LABELS,
+    BUDGET_AT_RISK,
     ROUTE_LOADS,
 )
+
+MAX_ERROR_HEADER = "x-cachedistill-max-error-permille"
+"""On a request: a smaller error budget than the rule's."""
 
 
 class Header(_Described):
@@ -147,5 +200,6 @@ class Header(_Described):
     REASON = "x-cachedistill-reason", "why"
     TRACE = "x-cachedistill-trace", "trace id, for the tracing backend and `cachedistill explain`"
     SIMILARITY = "x-cachedistill-similarity", "on a semantic hit: its cosine similarity"
+    PROBABILITY = "x-cachedistill-probability", "on a semantic hit: with which it is right, as far as is known"
     AGE = "age", "on a hit: the entry's age in seconds (RFC 9111)"
     DEBUG = "x-cachedistill-debug", "on requests that send x-cachedistill-debug: 1, the whole decision as JSON"

@@ -16,7 +16,7 @@ from cachedistill_sidecar.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from cachedistill_sidecar.cache.live import LiveCache
+    from cachedistill_sidecar.learning.lesson import Lesson
     from cachedistill_sidecar.route_document import RouteDocument
 
 
@@ -27,7 +27,7 @@ class Reports:
         self,
         document: RouteDocument,
         span_exporter: SpanExporter | None,
-        caches: Callable[[], Iterable[LiveCache]],
+        lessons: Callable[[], Iterable[Lesson]],
     ) -> None:
         self._about = _about(document)
         route = f"{document.namespace}/{document.name}"
@@ -35,7 +35,7 @@ class Reports:
         self._export = Export(document.telemetry, resource, span_exporter)
         self.registry = CollectorRegistry()
         readers = [PrometheusMetricReader(registry=self.registry), *self._export.readers]
-        self.metrics = Metrics(readers, resource, caches)
+        self.metrics = Metrics(readers, resource, lessons)
         self.tracing = self._export.tracing
 
     def serve(self, document: RouteDocument) -> bool:

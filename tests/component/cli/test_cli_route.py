@@ -17,7 +17,7 @@ def test_a_good_route_document_is_summed_up(route_file: Path, provider: Upstream
     result = cachedistill("route", "check", route_file)
     assert result.returncode == 0
     assert result.stdout.startswith("ok: default/test\n")
-    assert "(semantic from 0.900); fallbacks openai, anthropic, azureopenai, ollama" in result.stdout
+    assert "(by meaning, at most 500 permille wrong); fallbacks openai, anthropic, azureopenai, ollama" in result.stdout
     assert f"fallback openai: OpenAI at {provider.url}; the app's own key" in result.stdout
 
 
@@ -47,4 +47,4 @@ def test_a_missing_route_document_is_one_sentence(tmp_path: Path) -> None:
 def test_the_schema_tells_the_fields_in_the_documents_own_spelling() -> None:
     schema = json.loads(cachedistill("route", "schema").stdout)
     assert "failurePolicy" in schema["properties"]
-    assert "similarityPermille" in schema["$defs"]["Semantic"]["properties"]
+    assert "maxErrorPermille" in schema["$defs"]["Semantic"]["properties"]

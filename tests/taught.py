@@ -1,0 +1,76 @@
+"""Sidecars that have learnt enough for hits by meaning: labels, as of a stream of paraphrases and other questions."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from functools import cache
+
+from cachedistill_sidecar.app import Sidecar
+from cachedistill_sidecar.exchange import Neighbour
+from cachedistill_sidecar.policy.acceptance import Budgeted, label_of
+from cachedistill_sidecar.policy.error_budget import Evidence, learn
+from cachedistill_sidecar.policy.labels import Label, Source
+
+_ASKED = "How do I reset my password?"
+_RIGHT = (("How can I reset my password?", 0.95), ("I want to reset the password", 0.8), ("reset password how", 0.75))
+_WRONG = (("Which trains go to Lisbon?", 0.05), ("How long does an egg cook?", 0.2), ("What is a prime?", 0.3))
+_EACH = 50
+# On a busy machine a sidecar finds its Redis a moment after it has started; some tests have none.
+_ROUNDS = 10
+
+
+@cache
+def labels() -> tuple[Label, ...]:
+    """What a stream of misses would have taught: paraphrases were right, other questions wrong."""
+    budgeted = Budgeted(learn(Evidence(), []), 500)
+    made = []
+    for right, texts in ((True, _RIGHT), (False, _WRONG)):
+        for text, similarity in texts:
+            verdict = budgeted.judge(text, [Neighbour("a" * 32, "a" * 32, _ASKED, similarity)])
+            label = label_of(
+                verdict,
+                at=time.time(),
+                rule="all",
+                right=right,
+                share=1.0,
+                served=False,
+                source=Source.MISS,
+                principal="",
+                novel=not right,
+            )
+            made += [label] * _EACH
+    # Evenly mixed, as a stream is: the halves of a cross-fit take turns.
+    step = int(math.sqrt(len(made)))
+    return tuple(each for start in range(step) for each in made[start::step])
+
+
+async def teach(sidecar: Sidecar) -> None:
+    """Let all that the sidecar learns with know these labels, by way of Redis."""
+    for lesson in sidecar.parts.lessons.values():
+        learner = lesson.learner
+        if learner is None or not learner.standings() or any(each.certified for each in learner.standings().values()):
+            continue
+        for label in labels():
+            learner.record(label)
+        for _ in range(_ROUNDS):
+            learner._fit_after = learner._fit_before = 0.0
+            if await learner.turn() and all(each.certified for each in learner.standings().values()):
+                break
+            await asyncio.sleep(0.05)
+
+
+class Always(random.Random):
+    """Draws every lot."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+class Never(random.Random):
+    """Draws none."""
+
+    def random(self) -> float:
+        return 0.999999

@@ -1,0 +1,85 @@
+"""What a judge calls wrong is corrected for its mistakes, and what was a bound stays one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cachedistill_sidecar.policy.bounds import clopper_pearson_upper
+from cachedistill_sidecar.policy.judge_noise import Noise
+
+UPPERS = (0.0, 0.001, 0.02, 0.07, 0.3, 0.99, 1.0)
+
+
+def test_a_judge_that_was_never_tried_is_supposed_to_err_seldom() -> None:
+    assert 0.0 < Noise().false_different < 0.02
+    assert 0.0 < Noise().false_same < 0.02
+
+
+def test_many_trials_outweigh_what_is_supposed() -> None:
+    noise = Noise(asked_twice=10_000, judged_different=500, planted=10_000, judged_same=200)
+    assert noise.false_different == pytest.approx(0.05, rel=0.02)
+    assert noise.false_same == pytest.approx(0.02, rel=0.02)
+
+
+@pytest.mark.parametrize("upper", UPPERS)
+def test_without_trials_no_wrong_answer_is_excused(upper: float) -> None:
+    assert Noise().correct(upper) >= upper
+    assert Noise().correct(upper) <= min(1.0, upper * 1.1)
+
+
+def test_a_noisy_judges_alarms_are_excused_once_it_has_been_tried_often_enough() -> None:
+    bounds = [Noise(trials, trials // 20).correct(0.065) for trials in (0, 100, 400, 4000)]
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[0] > 0.065
+    assert bounds[-1] < 0.025
+
+
+def test_what_a_judge_overlooks_counts_for_more() -> None:
+    bounds = [Noise(planted=200, judged_same=same).correct(0.05) for same in (0, 10, 50, 100)]
+    assert bounds == sorted(bounds)
+    assert bounds[-1] > 0.08
+
+
+def test_few_trials_excuse_less_than_the_same_share_of_many() -> None:
+    assert Noise(20, 2).correct(0.12) > Noise(200, 20).correct(0.12) > Noise(2000, 200).correct(0.12)
+
+
+@pytest.mark.parametrize("noise", [Noise(0, 0, 0, 0), Noise(10, 10), Noise(5, 0, 9, 9), Noise(99, 50, 99, 50)])
+def test_a_corrected_bound_is_a_share_and_grows_with_what_was_seen(noise: Noise) -> None:
+    corrected = [noise.correct(upper) for upper in UPPERS]
+    assert corrected == sorted(corrected)
+    assert 0.0 <= corrected[0] <= corrected[-1] <= 1.0
+
+
+def test_a_judge_no_better_than_chance_certifies_nothing() -> None:
+    assert Noise(1000, 600, 1000, 500).correct(0.01) == 1.0
+    assert Noise(1000, 600, 1000, 500).correct(0.9) == 1.0
+
+
+def test_no_more_than_nine_in_ten_of_what_a_judge_calls_wrong_is_put_down_to_it() -> None:
+    assert Noise(10_000, 1000).correct(0.05) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize(
+    ("different", "same", "wrong", "labels", "trials"),
+    [
+        (0.05, 0.02, 0.02, 2000, 400),
+        (0.05, 0.02, 0.02, 2000, 30),
+        (0.05, 0.10, 0.02, 3000, 1000),
+        (0.10, 0.02, 0.05, 500, 500),
+        (0.00, 0.00, 0.02, 1000, 50),
+    ],
+)
+def test_nine_corrected_bounds_in_ten_hold(
+    different: float, same: float, wrong: float, labels: int, trials: int
+) -> None:
+    rng = np.random.default_rng(5)
+    seen = rng.binomial(labels, different + wrong * (1 - different - same), 1000).tolist()
+    alarms = rng.binomial(trials, different, 1000).tolist()
+    missed = rng.binomial(trials, same, 1000).tolist()
+    bounds = [
+        Noise(trials, alarm, trials, miss).correct(clopper_pearson_upper(count, labels, 0.1))
+        for count, alarm, miss in zip(seen, alarms, missed, strict=True)
+    ]
+    assert np.mean(np.array(bounds) >= wrong) >= 0.9
