@@ -7,12 +7,15 @@ import math
 import random
 import time
 from functools import cache
+from pathlib import Path
 
 from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.exchange import Neighbour
 from cachedistill_sidecar.policy.acceptance import Budgeted, label_of
 from cachedistill_sidecar.policy.error_budget import Evidence, learn
 from cachedistill_sidecar.policy.labels import Label, Source
+from cachedistill_sidecar.route_document import RouteDocument
+from tests.running import Running
 
 _ASKED = "How do I reset my password?"
 _RIGHT = (("How can I reset my password?", 0.95), ("I want to reset the password", 0.8), ("reset password how", 0.75))
@@ -60,6 +63,13 @@ async def teach(sidecar: Sidecar) -> None:
             if await learner.turn() and all(each.certified for each in learner.standings().values()):
                 break
             await asyncio.sleep(0.05)
+
+
+def teach_route(document: RouteDocument, embedder_folder: Path) -> None:
+    """Let whoever serves this route later, in a process of its own, know these labels."""
+    running = Running(lambda: Sidecar(document, find_model=lambda _name: embedder_folder, rng=Never()))
+    with running as sidecar:
+        running.call(lambda: teach(sidecar))
 
 
 class Always(random.Random):

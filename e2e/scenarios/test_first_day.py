@@ -31,11 +31,20 @@ def shop(release: Release, new_town: NewTown) -> Town:
     return town
 
 
-def test_a_question_is_answered_by_the_fallback_then_exactly_then_by_meaning(shop: Town) -> None:
+def test_a_question_is_answered_by_the_fallback_then_exactly_and_not_by_meaning_without_labels(shop: Town) -> None:
     first, second = shop.ask(RETURN, RETURN, options=("--pause", "1"))
     third = shop.ask(RETURN_OTHERWISE)[0]
-    assert [each["decision"] for each in (first, second, third)] == ["fallback", "exact_hit", "semantic_hit"]
-    assert first["answer"] == second["answer"] == third["answer"]
+    assert [each["decision"] for each in (first, second, third)] == ["fallback", "exact_hit", "fallback"]
+    assert first["answer"] == second["answer"]
+
+
+def test_the_status_says_that_labels_are_missing(shop: Town) -> None:
+    def told() -> bool:
+        conditions = shop.kubectl.get("semanticcache", "support")["status"]["conditions"]
+        certified = next((each for each in conditions if each["type"] == "Certified"), {})
+        return certified.get("status") == "False" and certified.get("reason") == "NotEnoughLabels"
+
+    until(told, lambda: shop.kubectl("describe", "semcache", "support"))
 
 
 def test_anthropic_and_streams_go_the_same_way(shop: Town) -> None:
@@ -170,5 +179,6 @@ def test_an_embedding_model_is_changed_without_a_gap(shop: Town) -> None:
         return bool(status["embedding"]["model"] == model and model in document)
 
     until(switched, lambda: shop.kubectl("describe", "semcache", "support"))
-    # What was stored under the old model is found under the new one.
-    assert shop.decisions(second) == ["semantic_hit"]
+    # What was stored under the old model is there under the new one.
+    assert shop.decisions(first) == ["exact_hit"]
+    assert shop.decisions(second) == ["fallback"]

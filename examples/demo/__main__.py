@@ -1,4 +1,4 @@
-"""`python -m examples.demo`: what a sidecar does for an app, in a quarter of a minute."""
+"""`python -m examples.demo`: what a sidecar does for an app, in half a minute."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import time
 
 import aiohttp
 import uvloop
@@ -20,13 +21,16 @@ from cachedistill_sidecar.decision import Decision, Reason
 from examples.demo.board import Board
 from examples.demo.judge import Judge
 from examples.demo.questions import Questions, call, read_questions
-from examples.demo.scene import PACE, Scene, real_provider, scene
+from examples.demo.scene import BUDGET_PERMILLE, PACE, Scene, real_provider, scene
 from examples.demo.trace_tree import most_telling, tree
 
 CONNECTIONS = 4
 BURST = 8
 # Another model than the replay's, so that the burst leaves nothing behind for it.
 BURST_MODEL = "gpt-4o"
+REHEARSAL_MODEL = "gpt-4.1-mini"
+# A model is fitted at most this long after its last label, on a machine that isn't busy.
+_LEARNING_SECONDS = 12.0
 
 
 async def demo(console: Console, *, real: bool) -> None:
@@ -36,6 +40,7 @@ async def demo(console: Console, *, real: bool) -> None:
     async with scene(questions, real=real) as running:
         console.print(f"Ready: the sidecar listens at {running.sidecar.url}, with an empty cache.\n")
         await _burst(console, questions, running)
+        await _rehearsal(console, questions, running)
         tally, judge = await _replay(console, questions, running)
         _judgement(console, tally, judge, running)
         _trace(console, running)
@@ -68,6 +73,36 @@ async def _burst(console: Console, questions: Questions, running: Scene) -> None
     shared = sum(reply.outcome.reason == Reason.COALESCED for reply in replies)
     asked = sum(reply.outcome.decision == Decision.FALLBACK for reply in replies)
     console.print(f"{BURST} apps asked, {asked} call went to the provider, {shared} shared its answer.\n")
+
+
+async def _rehearsal(console: Console, questions: Questions, running: Scene) -> None:
+    """The questions once before, so that the sidecar has labels: whether a stored answer would have been right."""
+    console.rule("What the sidecar learns from misses", align="left")
+    console.print(
+        f"Nothing is served by meaning before labels certify the error budget, {BUDGET_PERMILLE} permille here. So all "
+        "questions are asked once before, of another model,\nwhose answers the replay can't be given. "
+        "It is these very questions that the sidecar learns from: expect fewer hits by meaning for new ones."
+    )
+
+    async def take(_reply: Reply) -> None:
+        """Nothing is counted: the replay is what is measured."""
+
+    calls = [
+        call(line, query, model=REHEARSAL_MODEL, key=_key(running))
+        for line, query in enumerate(questions.asked, start=1)
+    ]
+    await send_all(running.sidecar.url, calls, CONNECTIONS, take)
+    await running.sidecar.parts.background.drain(_LEARNING_SECONDS)
+    [lesson] = running.sidecar.parts.lessons.values()
+    assert lesson.learner is not None
+    until = time.monotonic() + _LEARNING_SECONDS
+    while True:
+        [standing] = lesson.learner.standings().values()
+        if standing.certified or time.monotonic() > until:
+            break
+        await asyncio.sleep(0.1)
+    told = f"certified, cut-off {standing.cutoff:.3f}" if standing.cutoff is not None else "not certified"
+    console.print(f"{standing.labels} labels: {told}.\n")
 
 
 async def _replay(console: Console, questions: Questions, running: Scene) -> tuple[Tally, Judge]:
@@ -125,7 +160,7 @@ def _key(running: Scene) -> str:
 def main() -> None:
     """Read the command line and run the demo."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
-    parser.add_argument("--real", action="store_true", help="ask OpenAI, with $OPENAI_API_KEY; costs about a cent")
+    parser.add_argument("--real", action="store_true", help="ask OpenAI, with $OPENAI_API_KEY; costs a few cents")
     arguments = parser.parse_args()
     if arguments.real and not os.environ.get("OPENAI_API_KEY"):
         parser.error("--real needs OPENAI_API_KEY")

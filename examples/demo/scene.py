@@ -15,12 +15,15 @@ from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.cli.default_route import OPENAI, default_route
 from cachedistill_sidecar.local.models import prepare_embedder
 from cachedistill_sidecar.local.redis import EmbeddedRedis
-from cachedistill_sidecar.route_document import RouteDocument, Telemetry
+from cachedistill_sidecar.route_document import RouteDocument, Semantic, Telemetry
 from examples.demo.questions import Questions
 from tests.upstream import Pace, Upstream
 
 # A small cloud model would take two to four times as long; the demo is not to.
 PACE = Pace(first_token_ms=150, per_chunk_ms=1)
+
+# The default of 20 needs at least 149 labels, more than the paraphrases here give.
+BUDGET_PERMILLE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,18 @@ async def _sidecar(redis_url: str, provider_url: str) -> AsyncIterator[tuple[Sid
 
 
 def _route(redis_url: str, provider_url: str) -> RouteDocument:
-    """The default route, cut-off and all, with another provider behind it."""
+    """The default route with another provider behind it, and a budget that a few hundred questions can certify."""
     document = default_route(redis_url)
+    [rule] = document.rules
+    assert rule.cache is not None
+    semantic = Semantic(max_error_permille=BUDGET_PERMILLE)
+    rule = rule.model_copy(update={"cache": rule.cache.model_copy(update={"semantic": semantic})})
     openai, *others = document.fallbacks
     moved = openai.model_copy(update={"endpoint": openai.endpoint.model_copy(update={"url": provider_url})})
-    changes = {"name": "demo", "fallbacks": (moved, *others), "telemetry": Telemetry(detail=True)}
+    changes = {
+        "name": "demo",
+        "rules": (rule,),
+        "fallbacks": (moved, *others),
+        "telemetry": Telemetry(detail=True),
+    }
     return document.model_copy(update=changes)

@@ -16,6 +16,7 @@ from cachedistill_sidecar.telemetry.names import Attribute, CandidateAttribute, 
 from tests.component.asking import App, Reply, serving, settled
 from tests.conftest import StartSidecar
 from tests.otlp import Receiver, attributes
+from tests.taught import Always
 from tests.upstream import Upstream
 
 ASKED = "How do I reset my password?"
@@ -32,7 +33,9 @@ WHENCE = {
     Attribute.SERVER_PORT,
 }
 ASKED_FOR = {Attribute.MAX_TOKENS, Attribute.TEMPERATURE, Attribute.TOP_P, Attribute.SEED, Attribute.STREAM}
-DECIDED = {Attribute.DECISION, Attribute.REASON, Attribute.ROUTE, Attribute.RULE, Attribute.CACHE, Attribute.CUTOFF}
+DECIDED = {Attribute.DECISION, Attribute.REASON, Attribute.ROUTE, Attribute.RULE, Attribute.CACHE}
+# Told of a candidate alone: without one there is no probability to compare.
+COMPARED = {Attribute.PROBABILITY, Attribute.CUTOFF}
 LEDGER = {
     Attribute.COST_ACTUAL,
     Attribute.COST_BASELINE,
@@ -105,7 +108,6 @@ async def test_a_miss_tells_all_of_its_attributes(told: Told, upstream: Upstream
         Attribute.REASON: "cold",
         Attribute.ROUTE: "default/test",
         Attribute.RULE: "all",
-        Attribute.CUTOFF: 0.6,
         Attribute.CANDIDATES: 0,
         Attribute.FALLBACK: "openai",
         Attribute.COST_ACTUAL: usage["prompt_tokens"] + 2 * usage["completion_tokens"],
@@ -133,7 +135,9 @@ async def test_a_semantic_hit_tells_its_similarity_and_its_candidates(told: Told
     reply = await told.app.chat(REWORDED, **SAMPLING)
     root = await told.root(reply)
     found = of(root)
-    assert found.keys() == ALWAYS | ANSWERED | {Attribute.ENTRY_AGE, Attribute.SIMILARITY, Attribute.CANDIDATES}
+    recalled = {Attribute.ENTRY_AGE, Attribute.SIMILARITY, Attribute.CANDIDATES}
+    assert found.keys() == ALWAYS | ANSWERED | COMPARED | recalled
+    assert 0 < found[Attribute.CUTOFF] <= found[Attribute.PROBABILITY] <= 1
     assert found[Attribute.SIMILARITY] == pytest.approx(float(reply.headers["x-cachedistill-similarity"]), abs=1e-4)
     [event] = root.events
     assert event.name == "candidate"
@@ -191,7 +195,7 @@ async def test_cached_input_of_the_provider_is_told(told: Told) -> None:
 
 
 def test_every_attribute_is_tested_here() -> None:
-    somewhere = ALWAYS | ANSWERED | SPENT
+    somewhere = ALWAYS | ANSWERED | SPENT | COMPARED | {Attribute.VERIFYING}
     somewhere |= {Attribute.CANDIDATES, Attribute.FALLBACK, Attribute.ENTRY_AGE, Attribute.SIMILARITY}
     assert set(Attribute) == somewhere | {Attribute.ERROR_TYPE, Attribute.CACHED_INPUT_TOKENS}
 
@@ -200,12 +204,25 @@ async def test_a_root_span_has_a_child_for_each_step_that_took_time(told: Told) 
     root = await told.root(await told.app.chat(ASKED))
     assert (root.name, root.kind) == ("chat gpt-4o", Span.SPAN_KIND_SERVER)
     children = {span.name: span for span in told.receiver.children(root)}
-    assert children.keys() == {str(step) for step in Step}
+    assert children.keys() == {str(step) for step in Step} - {Step.VERIFY.value}
     kinds = {name: span.kind for name, span in children.items()}
     assert kinds.pop(Step.ESCALATE) == Span.SPAN_KIND_CLIENT
     assert set(kinds.values()) == {Span.SPAN_KIND_INTERNAL}
     for span in children.values():
         assert root.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
+
+
+async def test_a_hit_that_is_verified_tells_so_and_has_the_call_as_a_child(
+    receiver: Receiver, start_sidecar: StartSidecar, http: aiohttp.ClientSession
+) -> None:
+    told = Told(await start_sidecar(rng=Always(), telemetry={"endpoint": receiver.url}), http, receiver)
+    await told.app.chat(ASKED)
+    await settled(told.sidecar)
+    root = await told.root(await told.app.chat(REWORDED))
+    assert of(root)[Attribute.DECISION] == "semantic_hit"
+    assert of(root)[Attribute.VERIFYING] is True
+    [call] = [span for span in receiver.children(root) if span.name == Step.VERIFY.value]
+    assert call.kind == Span.SPAN_KIND_CLIENT
 
 
 async def test_the_service_is_named(told: Told) -> None:

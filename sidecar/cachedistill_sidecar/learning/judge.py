@@ -114,6 +114,8 @@ class _Similarity:
         if self._ended:
             raise Overloaded("nobody waits for this")
         self._asked = asyncio.run_coroutine_threadsafe(self._embedder.embed(text), self._loop)
+        if self._ended:  # between the two lines above
+            self._asked.cancel()
         return self._asked.result(_EMBEDDED_SECONDS)
 
 

@@ -69,6 +69,7 @@ class Standing:
     served: int
     at_risk: bool
     drifting: bool
+    budget: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,8 @@ class Model:
     def _stand(self, budget: float) -> Standing:
         labels = self._labels
         if labels is None or budget <= 0:
-            return Standing(None, False, fewest(budget), None, None, self.count, self.served, False, self.drifting)
+            missing = fewest(budget)
+            return Standing(None, False, missing, None, None, self.count, self.served, False, self.drifting, budget)
         certificate = _certificate(labels, budget, self.noise)
         cutoff = _cutoff(labels, budget, _errors(self.noise)) if certificate == 0 else None
         measured, upper = _measured(labels, self.noise)
@@ -145,6 +147,7 @@ class Model:
             served=self.served,
             at_risk=measured is not None and measured > budget and _surprising(labels, budget),
             drifting=self.drifting,
+            budget=budget,
         )
 
 

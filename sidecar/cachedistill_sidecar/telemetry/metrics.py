@@ -89,6 +89,7 @@ class Metrics:
         self._gauge(names.BROKEN_SEALS, lambda cache: {(): float(cache.seal.broken)})
         self._budget(names.BUDGET_MEASURED, lambda standing: standing.measured)
         self._budget(names.BUDGET_UPPER, lambda standing: standing.upper)
+        self._budget(names.BUDGET_ALLOWED, lambda standing: standing.budget)
         self._budget(names.BUDGET_CUTOFF, lambda standing: standing.cutoff)
         self._budget(names.BUDGET_LABELS, lambda standing: float(standing.labels))
         self._budget(names.BUDGET_AT_RISK, lambda standing: float(standing.at_risk))

@@ -133,6 +133,9 @@ BUDGET_MEASURED = Metric(
 BUDGET_UPPER = Metric(
     "cachedistill.error_budget.upper", "1", ("route", "rule"), "upper bound of that share, at 90 % confidence"
 )
+BUDGET_ALLOWED = Metric(
+    "cachedistill.error_budget.allowed", "1", ("route", "rule"), "the budget itself: the share that may be wrong"
+)
 BUDGET_CUTOFF = Metric(
     "cachedistill.error_budget.cutoff",
     "1",
@@ -183,6 +186,7 @@ METRICS = (
     VERIFICATIONS,
     BUDGET_MEASURED,
     BUDGET_UPPER,
+    BUDGET_ALLOWED,
     BUDGET_CUTOFF,
     BUDGET_LABELS,
     BUDGET_AT_RISK,

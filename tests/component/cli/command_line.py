@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -100,6 +102,17 @@ def ask(base_url: str, text: str = QUESTION, model: str = "gpt-4o-mini") -> tupl
     raw = client.chat.completions.with_raw_response.create(model=model, messages=[{"role": "user", "content": text}])
     decision, reason, trace = (raw.headers[f"x-cachedistill-{name}"] for name in ("decision", "reason", "trace"))
     return decision, reason, trace
+
+
+def certified(admin_url: str) -> None:
+    """Wait until a sidecar has read what is known and serves by meaning: it does so in the background."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with urllib.request.urlopen(f"{admin_url}/cachedistill/budget", timeout=PATIENCE) as answer:
+            if all(each["certified"] for each in json.load(answer)):
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def learn(redis_url: str, base_url: str, text: str, model: str = "gpt-4o-mini") -> None:

@@ -15,10 +15,12 @@ from tests.component.cli.command_line import (
     Environment,
     Process,
     Run,
+    certified,
     own_environment,
 )
 from tests.routes import route_document
 from tests.running import Running
+from tests.taught import teach_route
 from tests.upstream import Upstream
 
 
@@ -64,12 +66,16 @@ def route_file(tmp_path: Path, provider: Upstream, redis_url: str, cache_name: s
 
 
 @pytest.fixture(scope="module")
-def process(provider: Upstream, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """A sidecar that tests share; they keep apart by asking for another model each."""
-    folder = tmp_path_factory.mktemp("cli")
-    file = folder / "route.json"
-    file.write_text(route_document(provider.url, redis_url=redis_url, cache="cli").model_dump_json(by_alias=True))
+def process(
+    provider: Upstream, redis_url: str, embedder_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
+    """A sidecar that tests share and that serves by meaning; they keep apart by asking for another model each."""
+    file = tmp_path_factory.mktemp("cli") / "route.json"
+    document = route_document(provider.url, redis_url=redis_url, cache="cli")
+    teach_route(document, embedder_folder)
+    file.write_text(document.model_dump_json(by_alias=True))
     process = Process(["--route", str(file)], own_environment(cache_home()))
+    certified(process.admin_url)
     yield process
     process.close()
 
