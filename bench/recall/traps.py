@@ -11,6 +11,7 @@ from bench.recall.vectors import Vectors
 from cachedistill_sidecar.cache.key import key, partition
 from cachedistill_sidecar.dialects.openai_chat import OPENAI_CHAT
 from cachedistill_sidecar.exchange import Neighbour, Query
+from cachedistill_sidecar.policy.wording import conflict
 
 TRAPS_ALLOWED = 0.10
 _STATIC = 0.90
@@ -27,12 +28,17 @@ def pairs(found: Sequence[Pair], known: Vectors, asked: Vectors, policy: Budgete
     cosines = [float(left @ right) for left, right in zip(known, asked, strict=True)]
     decisions = [_alone(policy, pair.known, pair.asked, cosine) for pair, cosine in zip(found, cosines, strict=True)]
     same = [pair.same for pair in found]
-    traps = sorted((each.probability for each, true in zip(decisions, same, strict=True) if not true), reverse=True)
+    # What a guard holds back is served at no cut-off.
+    chances = [
+        each.probability if conflict(pair.asked, pair.known) is None else 0.0
+        for each, pair in zip(decisions, found, strict=True)
+    ]
+    traps = sorted((each for each, true in zip(chances, same, strict=True) if not true), reverse=True)
     cut = traps[int(TRAPS_ALLOWED * len(traps))] if traps else 1.0
     return {
         **_served("", [each.served for each in decisions], same),
         **_served(".static_90", [cosine >= _STATIC for cosine in cosines], same),
-        "true_at_10_traps": _of([each.probability > cut for each in decisions], same, True),
+        "true_at_10_traps": _of([each > cut for each in chances], same, True),
     }
 
 

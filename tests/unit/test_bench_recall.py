@@ -368,6 +368,14 @@ def test_pairs_count_what_is_served_and_what_could_be_at_a_tenth_of_the_traps() 
     assert figures["true_at_10_traps"] == pytest.approx(0.5)
 
 
+def test_a_pair_that_a_guard_holds_back_counts_at_no_cut_off() -> None:
+    found = [Pair("it takes 2 days", "it takes 3 days", at > 4) for at in range(10)]
+    same = np.tile(np.eye(1, 2, dtype=np.float32), (10, 1))
+    assert traps.pairs(found, same, same, Cosine())["true_at_10_traps"] == 0
+    free = [Pair("a", "b", each.same) if each.same else each for each in found]
+    assert traps.pairs(free, same, same, Cosine())["true_at_10_traps"] == 1
+
+
 def conversation(*texts: str) -> list[dict[str, str]]:
     roles = ("user", "assistant")
     return [{"role": roles[at % 2], "content": text} for at, text in enumerate(texts)]

@@ -60,7 +60,9 @@ async def _similar(exchange: Exchange, cache: LiveCache, lesson: Lesson) -> None
         exchange.may_compare = False
         return
     with exchange.trace.step(Step.SEARCH):
-        neighbours = await cache.index.search(exchange.partition, exchange.vector)
+        found = await cache.index.search(exchange.partition, exchange.vector)
+    # Not the text's own entry: its answer is no evidence for itself.
+    neighbours = [each for each in found if each.entry != exchange.key]
     await _choose(exchange, query.text, neighbours, budgeted, lesson)
 
 

@@ -58,9 +58,10 @@ def run(environment: Environment) -> Iterator[Run]:
 
 
 @pytest.fixture
-def route_file(tmp_path: Path, provider: Upstream, redis_url: str, cache_name: str) -> Path:
+def route_file(tmp_path: Path, provider: Upstream, redis_url: str, cache_name: str, embedder_folder: Path) -> Path:
     file = tmp_path / "route.json"
     document = route_document(provider.url, redis_url=redis_url, cache=cache_name)
+    teach_route(document, embedder_folder)
     file.write_text(document.model_dump_json(by_alias=True))
     return file
 
