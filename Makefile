@@ -42,7 +42,7 @@ docs: $(READY) ## generate the reference from the code
 	@$(BIN)/python -m docs.generate
 
 bench: $(READY) ## run a benchmark: make bench NAME=overhead [ARGS="--quick --peers"]
-	@test -n "$(NAME)" || { echo "Say which: make bench NAME=overhead (or: faults)"; exit 2; }
+	@test -n "$(NAME)" || { echo "Say which: make bench NAME=overhead (or: faults, recall, cluster)"; exit 2; }
 	@$(BIN)/python -m bench.$(NAME) $(ARGS)
 
 lock: $(READY) ## resolve the dependencies anew, with hashes and without URLs

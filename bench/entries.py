@@ -22,7 +22,7 @@ from cachedistill_sidecar.route_document import RouteDocument
 _BATCH = 256
 _DRAIN_SECONDS = 30.0
 _STORED_AT = 1_780_000_000.0
-_ANSWER = "You find it in the settings: open the menu at the top, choose the item, change it there, and save. " * 2
+ANSWER = "You find it in the settings: open the menu at the top, choose the item, change it there, and save. " * 2
 
 
 async def store(document: RouteDocument, folder: Path, texts: list[str]) -> None:
@@ -49,7 +49,7 @@ def _put(cache: LiveCache, namespace: str, text: str, vector: NDArray[np.float32
     query = OPENAI_CHAT.query(call, "/v1/chat/completions", "", {})
     of = partition((namespace, "", ""), cache.document.name, MODEL, query.shape)
     usage = Usage(input=14, output=48)
-    answer = Answer("chatcmpl-bench", MODEL, int(_STORED_AT), _ANSWER, FinishReason.STOP, usage)
+    answer = Answer("chatcmpl-bench", MODEL, int(_STORED_AT), ANSWER, FinishReason.STOP, usage)
     cache.put(Entry(key(of, query.text), answer, _STORED_AT), of, query.text, vector)
 
 

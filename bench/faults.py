@@ -26,6 +26,7 @@ from bench.contract import Goal, Report
 from bench.load import Client, Lane, Samples, drive
 from bench.processes import Process, Processes, RedisServer, free_port
 from bench.questions import KITCHEN, SUPPORT, reworded
+from bench.taught import teach
 from cachedistill_sidecar.route_document import RouteDocument
 from tests.routes import route_document
 
@@ -88,6 +89,9 @@ class Stage:
             cache_settings={"nearBytes": 0},
             telemetry={} if collector is None else {"endpoint": collector.url},
         )
+        if name == "model_missing":
+            # The one whose recovery is seen by hits by meaning.
+            teach(document)
         return Stage(name, processes, redis, collector, document, processes.sidecar(name, document))
 
     def break_it(self) -> None:

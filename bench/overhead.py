@@ -25,6 +25,7 @@ from bench.load import Client, Samples
 from bench.peers import litellm
 from bench.processes import Process, Processes
 from bench.questions import KITCHEN, SUPPORT, reworded
+from bench.taught import agreeing, await_hits, teach
 from cachedistill_sidecar.local.models import prepare_embedder
 from tests.routes import route_document
 
@@ -130,33 +131,40 @@ class Servers:
 
 def start(processes: Processes, size: Size, *, peers: bool) -> Servers:
     """Start everything, and store the entries."""
-    upstream = processes.upstream()
+    stored = list(islice(SUPPORT.shuffled(), size.entries))
+    upstream = processes.upstream(agreeing(processes.folder / "queries.jsonl", _asked_again(stored)))
     passthrough = processes.passthrough(upstream.url)
     collector, redis = processes.collector(), processes.redis()
 
-    def sidecar(name: str, semantic: int | None, **changes: Any) -> Process:
-        document = route_document(upstream.url, redis_url=redis.url, cache=name, semantic=semantic, **changes)
+    def exact(name: str, **changes: Any) -> Process:
+        document = route_document(upstream.url, redis_url=redis.url, cache=name, semantic=None, **changes)
         return processes.sidecar(name, document)
 
-    stored = list(islice(SUPPORT.shuffled(), size.entries))
     document = route_document(upstream.url, redis_url=redis.url, cache="semantic")
     asyncio.run(store(document, prepare_embedder(), stored))
     contract.progress(f"{size.entries} entries are stored")
+    teach(document)
+    semantic = processes.sidecar("semantic", document)
+    await_hits(semantic, _asked_again(stored))
     return Servers(
         bare=upstream,
         passthrough=passthrough,
-        exact=sidecar("exact", None),
-        otlp=sidecar("otlp", None, telemetry={"endpoint": collector.url}),
-        semantic=sidecar("semantic", 500),
+        exact=exact("exact"),
+        otlp=exact("otlp", telemetry={"endpoint": collector.url}),
+        semantic=semantic,
         peer=litellm.start(processes, upstream.url) if peers else None,
     )
+
+
+def _asked_again(stored: list[str]) -> Iterator[str]:
+    return (reworded(text, index) for index, text in enumerate(stored))
 
 
 def arms(servers: Servers, size: Size) -> dict[str, Callable[[], Outcome]]:
     """All arms by name. Texts are new for each cache, but for those that are repeated to be hits."""
     new, exact, otlp, semantic = (KITCHEN.shuffled() for _ in range(4))
     repeated = list(islice(KITCHEN.shuffled(), _REPEATED))
-    asked_again = (reworded(text, index) for index, text in enumerate(islice(SUPPORT.shuffled(), size.entries)))
+    asked_again = _asked_again(list(islice(SUPPORT.shuffled(), size.entries)))
     made: dict[str, Callable[[], Outcome]] = {}
     for suffix, connections, count in (("", 1, size.single), ("_c16", 16, size.at_16), ("_c64", 64, size.at_64)):
         made[f"bare{suffix}"] = Arm.of(servers.bare, new, count, connections=connections)

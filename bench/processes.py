@@ -157,9 +157,9 @@ class Processes:
         self._started.append(process)
         return process
 
-    def upstream(self) -> Process:
-        """The provider."""
-        return self._module("tests.upstream")
+    def upstream(self, queries: Path | None = None) -> Process:
+        """The provider; `queries`: a file of those that it knows the answers to."""
+        return self._module("tests.upstream", *(() if queries is None else ("--queries", str(queries))))
 
     def passthrough(self, upstream_url: str) -> Process:
         """The baseline proxy."""

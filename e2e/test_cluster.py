@@ -23,6 +23,8 @@ def test_a_native_sidecar_is_up_before_its_app_and_ends_with_its_job(
     sidecar |= {"restartPolicy": "Always", "startupProbe": {"exec": {"command": asking("http://127.0.0.1:9000")}}}
     pod = {
         "restartPolicy": "Never",
+        # As process 1 the server doesn't heed SIGTERM.
+        "terminationGracePeriodSeconds": 1,
         "initContainers": [sidecar],
         "containers": [container("app", app, *asking("http://127.0.0.1:9000"))],
     }

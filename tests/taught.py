@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.running import Running
 _ASKED = "How do I reset my password?"
 _RIGHT = (("How can I reset my password?", 0.95), ("I want to reset the password", 0.8), ("reset password how", 0.75))
 _WRONG = (("Which trains go to Lisbon?", 0.05), ("How long does an egg cook?", 0.2), ("What is a prime?", 0.3))
-_EACH = 50
+_EACH = 150
 # On a busy machine a sidecar finds its Redis a moment after it has started; some tests have none.
 _ROUNDS = 10
 
@@ -32,7 +33,8 @@ def labels() -> tuple[Label, ...]:
     made = []
     for right, texts in ((True, _RIGHT), (False, _WRONG)):
         for text, similarity in texts:
-            verdict = budgeted.judge(text, [Neighbour("a" * 32, "a" * 32, _ASKED, similarity)])
+            known = Neighbour("a" * 32, "a" * 32, _ASKED, similarity, at=time.time())
+            verdict = budgeted.judge(text, [known], time.time())
             label = label_of(
                 verdict,
                 at=time.time(),
@@ -47,7 +49,13 @@ def labels() -> tuple[Label, ...]:
             made += [label] * _EACH
     # Evenly mixed, as a stream is: the halves of a cross-fit take turns.
     step = int(math.sqrt(len(made)))
-    return tuple(each for start in range(step) for each in made[start::step])
+    mixed = [each for start in range(step) for each in made[start::step]]
+    # A certificate rests on forecasts that came true: those of a sidecar that had learnt for a while.
+    evidence = Evidence()
+    for label in mixed:
+        evidence.add(label)
+    model = learn(evidence, [])
+    return tuple(replace(each, probability=model.probability(each.features)) for each in mixed)
 
 
 async def teach(sidecar: Sidecar) -> None:

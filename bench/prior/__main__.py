@@ -23,11 +23,19 @@ def main() -> None:
     """Fit and write."""
     home = data_home()
     fitted = prior([banking77(home), clinc150(home)], prepare_embedder())
-    columns = zip(NAMES, fitted.weights.tolist(), fitted.centre.tolist(), fitted.scale.tolist(), strict=True)
+    of = fitted.calibrator
+    weights, centre, scale = (column.tolist() for column in (of.weights, of.centre, of.scale))
+    columns = zip(NAMES, weights, centre, scale, strict=True)
     features = [[name, *(round(number, 6) for number in numbers)] for name, *numbers in columns]
-    document = {"fitted_on": FITTED_ON, "digest": shipped.digest(features), "features": features}
+    information = [[round(number, 7) for number in row] for row in fitted.information.tolist()]
+    document = {
+        "fitted_on": FITTED_ON,
+        "digest": shipped.digest(features, information),
+        "features": features,
+        "information": information,
+    }
     target = Path(shipped.__file__).with_name("prior.json")
-    target.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+    target.write_bytes(orjson.dumps(document) + b"\n")
     print(f"{target.name}: {document['digest']}")
 
 

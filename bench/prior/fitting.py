@@ -13,20 +13,21 @@ from pathlib import Path
 import numpy as np
 
 from bench.prior.perturb import Pair, pairs
+from bench.recall.orders import bursts, shuffled
 from bench.recall.sets import LabelledSet
 from bench.recall.stream import Stream, stream
 from bench.recall.vectors import vectors
 from cachedistill_sidecar.exchange import Neighbour
-from cachedistill_sidecar.policy.calibrator import Array, Calibrator, Errors, fit
-from cachedistill_sidecar.policy.neighbourhood import NAMES, examine
-from cachedistill_sidecar.policy.words import BUCKETS, Weights, weights, words_of
+from cachedistill_sidecar.policy.calibrator import Array, Calibrator, Errors, Prior, Strength, fit, information
+from cachedistill_sidecar.policy.neighbourhood import NAMES, Habits, examine
+from cachedistill_sidecar.policy.words import BUCKETS, NO_WEIGHTS, weights, words_of
 
 SEED = 20260101
 _NEIGHBOURS = 32
 _SIZES = (2, 5, 12, 40, 150)  # queries of each group
 _MOST = 4000  # queries of a stream
 _REWRITTEN = 1500  # queries of a set that are rewritten
-_STRENGTH = 10.0
+_STRENGTH = Strength(seen=0.0, own=0.0, precision=10.0)
 _WORDS_AGAIN = 200
 
 
@@ -38,7 +39,7 @@ class Examples:
     right: Array
 
 
-def prior(sets: Sequence[LabelledSet], model: Path) -> Calibrator:
+def prior(sets: Sequence[LabelledSet], model: Path) -> Prior:
     """The weights that these sets speak for, each kind of example counting the same."""
     kinds = [examples for each in sets for examples in (_streams(each, model), _rewritten(each, model))]
     features = np.concatenate([kind.features for kind in kinds])
@@ -47,18 +48,27 @@ def prior(sets: Sequence[LabelledSet], model: Path) -> Calibrator:
     counting = np.concatenate([np.full(len(kind.right), most / len(kind.right)) for kind in kinds])
     centre, scale = features.mean(axis=0), features.std(axis=0)
     centre[0], scale[scale < 1e-6] = 0.0, 1.0
-    neutral = Calibrator(np.zeros(len(NAMES)), centre, scale)
-    return fit(neutral, _STRENGTH, features, right, counting, Errors())
+    neutral = Prior(Calibrator(np.zeros(len(NAMES)), centre, scale), np.zeros((len(NAMES), len(NAMES))))
+    found = fit(neutral, _STRENGTH, features, right, counting, Errors())
+    return Prior(found, information(found, features, counting))
 
 
 def _streams(labelled: LabelledSet, model: Path) -> Examples:
     random = np.random.default_rng(SEED)
-    found = [_of_stream(_sample(labelled, size, random), model) for size in _SIZES]
-    return _joined(found)
+    samples = [_sample(labelled, size, random) for size in _SIZES]
+    return _joined([_of_stream(order(sample, random), model) for sample in samples for order in (_any, _in_runs)])
+
+
+def _any(sample: LabelledSet, random: np.random.Generator) -> LabelledSet:
+    return sample.part(shuffled(sample.groups, random))
+
+
+def _in_runs(sample: LabelledSet, random: np.random.Generator) -> LabelledSet:
+    return sample.part(bursts(sample.groups, random))
 
 
 def _sample(labelled: LabelledSet, size: int, random: np.random.Generator) -> LabelledSet:
-    """At most so many queries of each group, shuffled."""
+    """At most so many queries of each group."""
     order = random.permutation(len(labelled.texts))
     seen: dict[int, int] = {}
     picked = []
@@ -77,19 +87,28 @@ def _of_stream(labelled: LabelledSet, model: Path) -> Examples:
 
 def _decisions(on: Stream) -> Iterator[tuple[tuple[float, ...], bool]]:
     counts, novelty, seen = np.zeros(BUCKETS), 0.5, set()
-    known: Weights = weights(0.0, counts.tolist())
+    known, guesses = NO_WEIGHTS, [""] * len(on)
     for at in range(len(on)):
         group = int(on.groups[at])
         if at % _WORDS_AGAIN == 0:
             known = weights(float(at), counts.tolist())
         nearest = [(int(entry), float(s)) for entry, s in zip(on.earlier[at], on.similarities[at], strict=True)]
         neighbours = [
-            Neighbour(str(entry), str(on.groups[entry]), on.texts[entry], cosine, on.principals[entry])
+            Neighbour(
+                str(entry),
+                str(on.groups[entry]),
+                on.texts[entry],
+                cosine,
+                on.principals[entry],
+                guesses[entry],
+                float(entry),
+            )
             for entry, cosine in nearest[:_NEIGHBOURS]
             if entry >= 0
         ]
         if neighbours:
-            found = examine(on.texts[at], neighbours, known, novelty)
+            found = examine(on.texts[at], neighbours, Habits(known, novelty, range(at)), float(at))
+            guesses[at] = found.group
             yield found.features, found.group == str(group)
         novelty += 0.01 * ((group not in seen) - novelty)
         seen.add(group)
@@ -107,11 +126,10 @@ def _rewritten(labelled: LabelledSet, model: Path) -> Examples:
 def _alone(made: Sequence[Pair], model: Path) -> Iterator[tuple[tuple[float, ...], bool]]:
     texts = [text for pair in made for text in (pair.query, pair.candidate)]
     found = vectors(model, texts)
-    known = weights(0.0, [0.0] * BUCKETS)
     for place, pair in enumerate(made):
         cosine = float(found[2 * place] @ found[2 * place + 1])
         neighbour = Neighbour("known", "known", pair.candidate, cosine)
-        yield examine(pair.query, [neighbour], known, 0.5).features, pair.same
+        yield examine(pair.query, [neighbour], Habits(), 0.0).features, pair.same
 
 
 def _collected(decisions: Iterable[tuple[tuple[float, ...], bool]]) -> Examples:

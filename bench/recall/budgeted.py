@@ -18,6 +18,7 @@ from bench.recall.stream import Known, Stream
 from bench.recall.tally import Outcomes
 from bench.recall.vectors import Vectors
 from cachedistill_sidecar.exchange import Neighbour
+from cachedistill_sidecar.policy.judge_noise import doubtful
 
 NEIGHBOURS = 32
 """So many a search returns."""
@@ -40,15 +41,20 @@ class Decision:
     others: tuple[str, ...] = ()
     verify: bool = False
 
+    @property
+    def guess(self) -> str:
+        """The group that the neighbours spoke for."""
+        return "" if self.candidate is None else self.candidate.group
+
 
 class Budgeted(Protocol):
     """A policy with an error budget. Calls come in time order, `learn` after the `decide` it is about."""
 
-    def decide(self, text: str, neighbours: Sequence[Neighbour], principal: str) -> Decision:
-        """Whether one of the neighbours' answers is served; these come by falling similarity."""
+    def decide(self, text: str, neighbours: Sequence[Neighbour], principal: str, now: float) -> Decision:
+        """Whether one of the neighbours' answers is served; these come by falling similarity. One query a second."""
         ...
 
-    def learn(self, decision: Decision, right: bool, novel: bool, principal: str) -> None:
+    def learn(self, decision: Decision, right: bool, novel: bool, principal: str, now: float) -> None:
         """What the judge says of the candidate of a decision; `novel`: no neighbour's answer was right."""
         ...
 
@@ -93,12 +99,13 @@ class Replay:
         """Replay the stream from its beginning to its end."""
         stream, random = self.stream, np.random.default_rng(self.seed)
         known, group_of = Known(stream), np.full(len(stream), -1, np.int32)
+        guesses = [""] * len(stream)
         served, right = np.zeros(len(stream), np.bool_), np.zeros(len(stream), np.bool_)
         tried = random.random(len(stream)) < ASKED_TWICE
         for at in range(len(stream)):
-            neighbours = self._neighbours(known.nearest(at, NEIGHBOURS), group_of)
+            neighbours = self._neighbours(known.nearest(at, NEIGHBOURS), group_of, guesses)
             began = time.perf_counter()
-            decision = self.policy.decide(stream.texts[at], neighbours, stream.principals[at])
+            decision = self.policy.decide(stream.texts[at], neighbours, stream.principals[at], float(at))
             self.seconds.append(time.perf_counter() - began)
             if stream.planted[at]:  # an attacker asks past the cache, or nothing of his would be stored
                 decision = replace(decision, served=False)
@@ -109,18 +116,27 @@ class Replay:
                 self.fooled += int(stream.planted[entry])
             if not served[at] or decision.verify:
                 group_of[at] = self._remember(at, decision, neighbours)
+                guesses[at] = decision.guess
                 known.add(at)
             if tried[at] and not served[at]:
                 self._try_judge(at, int(random.integers(at + 1)))
         counted = ~stream.planted
         return Outcomes(served[counted], right[counted])
 
-    def _neighbours(self, found: tuple[Indices, Vectors], group_of: Indices) -> list[Neighbour]:
+    def _neighbours(self, found: tuple[Indices, Vectors], group_of: Indices, guesses: Sequence[str]) -> list[Neighbour]:
         """As a search returns them: `entry` and `group` are positions in the stream, a group's that of its first."""
         stream = self.stream
         entries, cosines = found
         return [
-            Neighbour(str(entry), str(group), stream.texts[entry], cosine, stream.principals[entry])
+            Neighbour(
+                str(entry),
+                str(group),
+                stream.texts[entry],
+                cosine,
+                stream.principals[entry],
+                guesses[entry],
+                float(entry),
+            )
             for entry, group, cosine in zip(entries.tolist(), group_of[entries].tolist(), cosines.tolist(), strict=True)
         ]
 
@@ -131,13 +147,19 @@ class Replay:
             return at
         nearest = {each.group: each for each in reversed(neighbours)}
         right = self._same(at, int(candidate.entry))
+        if doubtful(decision.probability, right):
+            right = self._same(at, int(candidate.entry))
         others = [nearest[group] for group in decision.others[: _COMPARED - 1]]
-        joined = candidate if right else next((each for each in others if self._same(at, int(each.entry))), None)
-        self.policy.learn(decision, right, joined is None, self.stream.principals[at])
+        joined = candidate if right else next((each for each in others if self._equal(at, int(each.entry))), None)
+        self.policy.learn(decision, right, joined is None, self.stream.principals[at], float(at))
         return at if joined is None else int(joined.group)
 
     def _same(self, left: int, right: int) -> bool:
         return self.judge.same(int(self.stream.groups[left]), int(self.stream.groups[right]))
+
+    def _equal(self, left: int, right: int) -> bool:
+        """Whether two answers are the same letter by letter: never, when they aren't the same."""
+        return self._same(left, right) and bool(self.stream.groups[left] == self.stream.groups[right])
 
     def _try_judge(self, at: int, other: int) -> None:
         self.policy.asked_twice(self._same(at, at))

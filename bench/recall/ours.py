@@ -10,7 +10,7 @@ from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.exchange import Neighbour
 from cachedistill_sidecar.policy.acceptance import Budgeted as Acceptance
 from cachedistill_sidecar.policy.acceptance import Verdict, label_of
-from cachedistill_sidecar.policy.calibrator import Calibrator
+from cachedistill_sidecar.policy.calibrator import Prior
 from cachedistill_sidecar.policy.error_budget import Evidence, learn
 from cachedistill_sidecar.policy.labels import Source, Trial
 
@@ -21,7 +21,7 @@ _REFIT = 60  # labels at first, more when a fit takes longer; the product's lear
 class Ours:
     """The product's policy, learning as its sidecars do. `prior`: what it begins with; absent, what is shipped."""
 
-    def __init__(self, permille: int, seed: int, prior: Calibrator | None = None) -> None:
+    def __init__(self, permille: int, seed: int, prior: Prior | None = None) -> None:
         self._permille, self._prior = permille, prior
         self._evidence = Evidence()
         self._model = learn(self._evidence, [permille], prior)
@@ -31,15 +31,15 @@ class Ours:
         self._new = 0
         self._suspended: set[str] = set()
 
-    def decide(self, text: str, neighbours: Sequence[Neighbour], principal: str) -> Decision:
+    def decide(self, text: str, neighbours: Sequence[Neighbour], principal: str, now: float) -> Decision:
         """See Budgeted."""
         policy = Acceptance(self._model, self._permille, principal, suspended=self._suspended)
-        self._verdict = verdict = policy.judge(text, neighbours)
+        self._verdict = verdict = policy.judge(text, neighbours, now)
         self._share = policy.verify_share(verdict, VERIFY_PERMILLE) if verdict.accepted else 1.0
         verify = self._chance.random() < self._share
         return Decision(verdict.candidate, verdict.accepted, verdict.probability or 0.0, verdict.others, verify)
 
-    def learn(self, decision: Decision, right: bool, novel: bool, principal: str) -> None:
+    def learn(self, decision: Decision, right: bool, novel: bool, principal: str, now: float) -> None:
         """See Budgeted."""
         if decision.candidate is None:
             return
@@ -48,7 +48,7 @@ class Ours:
             self._suspended.add(decision.candidate.entry)
         label = label_of(
             self._verdict,
-            at=0.0,
+            at=now,
             rule="all",
             right=right,
             share=self._share if decision.served else 1.0,
@@ -72,7 +72,7 @@ class Ours:
         self._evidence.add(Trial(0.0, same=False, judged_same=same))
 
 
-def maker(prior: Calibrator | None = None) -> MakeBudgeted:
+def maker(prior: Prior | None = None) -> MakeBudgeted:
     """Makes the product's policy at a budget, without experience."""
 
     def make(permille: int, seed: int) -> Budgeted:

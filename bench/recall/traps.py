@@ -15,6 +15,7 @@ from cachedistill_sidecar.policy.wording import conflict
 
 TRAPS_ALLOWED = 0.10
 _STATIC = 0.90
+_NOW = 1e9  # after all that was learnt; the known answer is a fresh one
 _PRINCIPAL = f"{1:016x}"
 _MODEL = "model"
 
@@ -73,7 +74,7 @@ def last_messages(found: Sequence[ConversationPair]) -> list[str]:
 
 
 def _alone(policy: Budgeted, known: str, asked: str, cosine: float) -> Decision:
-    return policy.decide(asked, [Neighbour("known", "known", known, cosine, _PRINCIPAL)], _PRINCIPAL)
+    return policy.decide(asked, [Neighbour("known", "known", known, cosine, _PRINCIPAL, at=_NOW)], _PRINCIPAL, _NOW)
 
 
 def _query(messages: list[dict[str, object]]) -> Query:

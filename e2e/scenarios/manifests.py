@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from cachedistill_operator.api.group import API_VERSION, INJECT_LABEL
@@ -15,14 +17,20 @@ _RESTRICTED = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 PROVIDER_PORT = 8000
+_QUERIES = "/etc/provider"
 
 
-def provider(image: str, name: str = "provider", *options: str) -> list[Manifest]:
-    """The emulated provider, behind a Service of the same name."""
-    command = ["python", "-m", "tests.upstream", "--host", "0.0.0.0", "--port", str(PROVIDER_PORT), *options]
+def provider(
+    image: str, name: str = "provider", *options: str, answers: Mapping[str, str] | None = None
+) -> list[Manifest]:
+    """The emulated provider, behind a Service of the same name; `answers` by query, where they are to be known."""
+    queries = f"{_QUERIES}/queries.jsonl"
+    options = ("--host", "0.0.0.0", "--port", str(PROVIDER_PORT), "--queries", queries, *options)
+    command = ["python", "-m", "tests.upstream", *options]
     container = {
         **_container(name, image, command),
         "readinessProbe": {"tcpSocket": {"port": PROVIDER_PORT}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "queries", "mountPath": _QUERIES}],
     }
     service = {
         "apiVersion": "v1",
@@ -30,7 +38,14 @@ def provider(image: str, name: str = "provider", *options: str) -> list[Manifest
         "metadata": {"name": name},
         "spec": {"selector": {"app": name}, "ports": [{"port": PROVIDER_PORT}]},
     }
-    return [deployment(name, container, inject=None), service]
+    lines = [json.dumps({"text": text, "group": answer, "answer": answer}) for text, answer in (answers or {}).items()]
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name},
+        "data": {"queries.jsonl": "\n".join(lines)},
+    }
+    return [config_map, mounting(deployment(name, container, inject=None), "queries", name), service]
 
 
 def collector(image: str) -> list[Manifest]:
@@ -56,8 +71,7 @@ service:
         "volumeMounts": [{"name": "config", "mountPath": "/etc/collector"}],
         "readinessProbe": {"tcpSocket": {"port": 4318}, "periodSeconds": 1},
     }
-    made = deployment("collector", container, inject=None)
-    made["spec"]["template"]["spec"]["volumes"] = [{"name": "config", "configMap": {"name": "collector"}}]
+    made = mounting(deployment("collector", container, inject=None), "config", "collector")
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -96,6 +110,12 @@ def deployment(name: str, container: Manifest, *, inject: str | None, replicas: 
             "template": _template(name, container, inject, "Always"),
         },
     }
+
+
+def mounting(made: Manifest, volume: str, config_map: str) -> Manifest:
+    """A deployment that has a ConfigMap as a volume."""
+    made["spec"]["template"]["spec"]["volumes"] = [{"name": volume, "configMap": {"name": config_map}}]
+    return made
 
 
 def cache(name: str = "support", **spec: Any) -> Manifest:

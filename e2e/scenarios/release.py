@@ -33,7 +33,7 @@ class Release:
             **self._image("sidecar.image", "sidecar"),
             **self._image("redis.image", "redis"),
             "controller.replicas": "2",
-            "controller.driftSeconds": "15",
+            "controller.driftSeconds": "10",
         }
         sets = [
             part

@@ -39,12 +39,11 @@ def test_a_question_is_answered_by_the_fallback_then_exactly_and_not_by_meaning_
 
 
 def test_the_status_says_that_labels_are_missing(shop: Town) -> None:
-    def told() -> bool:
-        conditions = shop.kubectl.get("semanticcache", "support")["status"]["conditions"]
-        certified = next((each for each in conditions if each["type"] == "Certified"), {})
-        return certified.get("status") == "False" and certified.get("reason") == "NotEnoughLabels"
-
-    until(told, lambda: shop.kubectl("describe", "semcache", "support"))
+    until(
+        lambda: shop.condition("semanticcache", "support", "Certified").get("reason") == "NotEnoughLabels",
+        lambda: shop.kubectl("describe", "semcache", "support"),
+    )
+    assert shop.columns("semcache", "support")["CERTIFIED"] == "False"
 
 
 def test_anthropic_and_streams_go_the_same_way(shop: Town) -> None:
@@ -72,16 +71,14 @@ def test_the_status_and_the_columns_tell_what_was_saved(shop: Town) -> None:
         lambda: shop.kubectl.get("modelroute", "chat")["status"].get("saved"),
         lambda: shop.kubectl("get", "mroute", "chat", "-o", "yaml"),
     )
-    head, row = (line.split() for line in shop.kubectl("get", "mroute").splitlines())
-    told = dict(zip(head, row, strict=False))
+    told = shop.columns("mroute", "chat")
     assert (told["NAME"], told["READY"], told["PODS"]) == ("chat", "True", "1")
     assert int(told["LOCAL"]) > 0
     status = shop.kubectl.get("modelroute", "chat")["status"]
     assert float(status["saved"]["cost"]) > 0
     assert status["decisionsPermille"]["exact"] > 0
     until(lambda: shop.kubectl.get("semanticcache", "support")["status"].get("entries", 0) >= 2)
-    head, row = (line.split() for line in shop.kubectl("get", "semcache").splitlines())
-    assert dict(zip(head, row, strict=False))["READY"] == "True"
+    assert shop.columns("semcache", "support")["READY"] == "True"
 
 
 def test_the_sidecar_runs_restricted_and_without_a_token(shop: Town) -> None:

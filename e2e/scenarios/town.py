@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,13 @@ class Town:
             lambda: self.condition(kind, name, type_).get("status") == "True",
             lambda: self.kubectl("describe", kind, name),
         )
+
+    def columns(self, kind: str, name: str) -> dict[str, str]:
+        """What `kubectl get` shows of a resource, by heading; empty where nothing is known."""
+        head, row = self.kubectl("get", kind, name).splitlines()
+        headings = list(re.finditer(r"\S+", head))
+        ends = [each.start() for each in headings[1:]] + [None]
+        return {each[0]: row[each.start() : end].strip() for each, end in zip(headings, ends, strict=True)}
 
     def events(self, reason: str) -> list[str]:
         """What the Events of a reason say."""

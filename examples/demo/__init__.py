@@ -1,1 +1,1 @@
-"""The demo: some 300 questions to a support desk, asked through a sidecar."""
+"""The demo: four days of questions to a support desk, asked through a sidecar."""

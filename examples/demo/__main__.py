@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import time
 
 import aiohttp
 import uvloop
@@ -18,19 +17,18 @@ from cachedistill_sidecar.cli.replay.command import table
 from cachedistill_sidecar.cli.replay.sending import Reply, send, send_all
 from cachedistill_sidecar.cli.replay.tally import Tally
 from cachedistill_sidecar.decision import Decision, Reason
+from cachedistill_sidecar.telemetry.names import Attribute
 from examples.demo.board import Board
+from examples.demo.budget import Budget
 from examples.demo.judge import Judge
-from examples.demo.questions import Questions, call, read_questions
-from examples.demo.scene import BUDGET_PERMILLE, PACE, Scene, real_provider, scene
+from examples.demo.questions import DAYS, Questions, call, read_questions
+from examples.demo.scene import PACE, VERIFY_PERMILLE, Scene, real_provider, scene
 from examples.demo.trace_tree import most_telling, tree
 
-CONNECTIONS = 4
+CONNECTIONS = 6
 BURST = 8
 # Another model than the replay's, so that the burst leaves nothing behind for it.
 BURST_MODEL = "gpt-4o"
-REHEARSAL_MODEL = "gpt-4.1-mini"
-# A model is fitted at most this long after its last label, on a machine that isn't busy.
-_LEARNING_SECONDS = 12.0
 
 
 async def demo(console: Console, *, real: bool) -> None:
@@ -40,9 +38,9 @@ async def demo(console: Console, *, real: bool) -> None:
     async with scene(questions, real=real) as running:
         console.print(f"Ready: the sidecar listens at {running.sidecar.url}, with an empty cache.\n")
         await _burst(console, questions, running)
-        await _rehearsal(console, questions, running)
-        tally, judge = await _replay(console, questions, running)
-        _judgement(console, tally, judge, running)
+        tally, judge, budget = await _replay(console, questions, running)
+        await _account(console, tally, judge, budget, running)
+        _look_alikes(console, judge)
         _trace(console, running)
     console.print(
         "\nNext: start a sidecar of your own, and point your SDKs at it. The code of your app stays as it is.\n"
@@ -54,10 +52,10 @@ async def demo(console: Console, *, real: bool) -> None:
 
 def _introduce(console: Console, questions: Questions, real: bool) -> None:
     console.rule("CacheDistill demo", align="left")
-    total, meanings = len(questions.asked), len(questions.answers)
+    total, meanings = len(questions.asked), len(set(questions.groups.values()))
     console.print(
-        f"{total} questions with {meanings} meanings: repeated, asked in other words, and look-alikes that mean "
-        "something else."
+        f"{total} questions with {meanings} meanings, of {DAYS} days: repeated, asked in other words, and look-alikes "
+        "that mean something else."
     )
     emulated = f"emulated on this machine, {PACE.first_token_ms:.0f} ms to its first token"
     console.print(f"Provider: {real_provider() if real else emulated}.")
@@ -75,46 +73,22 @@ async def _burst(console: Console, questions: Questions, running: Scene) -> None
     console.print(f"{BURST} apps asked, {asked} call went to the provider, {shared} shared its answer.\n")
 
 
-async def _rehearsal(console: Console, questions: Questions, running: Scene) -> None:
-    """The questions once before, so that the sidecar has labels: whether a stored answer would have been right."""
-    console.rule("What the sidecar learns from misses", align="left")
-    console.print(
-        f"Nothing is served by meaning before labels certify the error budget, {BUDGET_PERMILLE} permille here. So all "
-        "questions are asked once before, of another model,\nwhose answers the replay can't be given. "
-        "It is these very questions that the sidecar learns from: expect fewer hits by meaning for new ones."
-    )
-
-    async def take(_reply: Reply) -> None:
-        """Nothing is counted: the replay is what is measured."""
-
-    calls = [
-        call(line, query, model=REHEARSAL_MODEL, key=_key(running))
-        for line, query in enumerate(questions.asked, start=1)
-    ]
-    await send_all(running.sidecar.url, calls, CONNECTIONS, take)
-    await running.sidecar.parts.background.drain(_LEARNING_SECONDS)
-    [lesson] = running.sidecar.parts.lessons.values()
-    assert lesson.learner is not None
-    until = time.monotonic() + _LEARNING_SECONDS
-    while True:
-        [standing] = lesson.learner.standings().values()
-        if standing.certified or time.monotonic() > until:
-            break
-        await asyncio.sleep(0.1)
-    told = f"certified, cut-off {standing.cutoff:.3f}" if standing.cutoff is not None else "not certified"
-    console.print(f"{standing.labels} labels: {told}.\n")
-
-
-async def _replay(console: Console, questions: Questions, running: Scene) -> tuple[Tally, Judge]:
+async def _replay(console: Console, questions: Questions, running: Scene) -> tuple[Tally, Judge, Budget]:
     console.rule("The questions, in their order", align="left")
-    tally, judge = Tally(), Judge(questions)
+    console.print(
+        "Of the answers served by meaning, at most 20 in 1,000 may be wrong (the default). Until labels certify that, "
+        "all but repeated questions go to the\nprovider; each of its answers tells whether the stored one that the "
+        "sidecar had in mind would have been right."
+    )
+    tally, judge, budget = Tally(), Judge(questions, known=running.provider is not None), Budget(running.sidecar)
     accounts = Accounts(AdminPort(running.sidecar.admin_url))
     calls = [call(line, query, key=_key(running)) for line, query in enumerate(questions.asked, start=1)]
-    with Board(console, tally, len(calls)) as board:
+    with Board(console, tally, len(calls), budget.brief) as board:
 
         async def take(reply: Reply) -> None:
             tally.add(reply.outcome)
-            judge.take(reply, known=running.provider is not None)
+            judge.take(reply)
+            budget.look(len(tally.outcomes))
             board.update()
             await accounts.expect(reply.outcome.trace)
 
@@ -125,19 +99,31 @@ async def _replay(console: Console, questions: Questions, running: Scene) -> tup
     for sentence in accounts.sums.sentences():
         console.print(sentence)
     answered = sum(outcome.error is None for outcome in tally.outcomes)
-    console.print(f"{answered} of {len(calls)} questions were answered.")
-    return tally, judge
+    console.print(f"{answered} of {len(calls)} questions were answered.\n")
+    return tally, judge, budget
 
 
-def _judgement(console: Console, tally: Tally, judge: Judge, running: Scene) -> None:
-    hits = sum(row.count for row in tally.rows() if row.decision in (Decision.EXACT_HIT, Decision.SEMANTIC_HIT))
-    if running.provider is None:
-        console.print("Wrong hits can't be counted: nobody knows the right answers of a real provider.")
-    else:
-        console.print(f"Wrong hits: {len(judge.wrong)} of {hits}.")
-        for query, stored in judge.wrong:
-            console.print(f'  "{query}" got the answer to "{stored}"')
+async def _account(console: Console, tally: Tally, judge: Judge, budget: Budget, running: Scene) -> None:
+    console.rule("What became of the error budget", align="left")
+    await budget.settle()
+    since = "never" if budget.certified_after is None else f"after {budget.certified_after} questions"
+    console.print(f"First certified: {since}. Now: {budget.brief()}.")
+    spans = running.spans.get_finished_spans()
+    verified = sum(bool((span.attributes or {}).get(Attribute.VERIFYING)) for span in spans)
+    console.print(budget.measured(verified))
+    console.print(f"The default asks again for 50 in 1,000 hits, this demo for {VERIFY_PERMILLE}, since it is short.")
+    hits = sum(row.count for row in tally.rows() if row.decision == Decision.SEMANTIC_HIT)
+    if not judge.known:
+        console.print("Wrong hits can't be counted: nobody knows the right answers of a real provider.\n")
+        return
+    share = f", {len(judge.wrong) / hits * 1000:.0f} permille" if hits else ""
+    console.print(f"Counted by this demo, which knows the meanings: {len(judge.wrong)} of {hits} were wrong{share}.")
+    for query, stored in judge.wrong:
+        console.print(f'  "{query}" got the answer to "{stored}"')
     console.print()
+
+
+def _look_alikes(console: Console, judge: Judge) -> None:
     console.rule("Look-alikes that were told apart", align="left")
     for each in judge.look_alikes():
         console.print(f'{each.similarity:.3f}  "{each.query}"\n       not  "{each.stored}" ({each.reason})')

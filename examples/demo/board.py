@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -11,15 +12,15 @@ from rich.live import Live
 from cachedistill_sidecar.cli.replay.command import table
 from cachedistill_sidecar.cli.replay.tally import Tally
 
-_EVERY = 60
+_EVERY = 101
 _REFRESH_SECONDS = 0.1
 
 
 class Board:
-    """`with Board(console, tally, total) as board: ... board.update()` after each outcome."""
+    """`with Board(console, tally, total, state) as board: ... board.update()` after each outcome."""
 
-    def __init__(self, console: Console, tally: Tally, total: int) -> None:
-        self._console, self._tally, self._total = console, tally, total
+    def __init__(self, console: Console, tally: Tally, total: int, state: Callable[[], str]) -> None:
+        self._console, self._tally, self._total, self._state = console, tally, total, state
         self._live: Live | None = None
         self._drawn = 0.0
 
@@ -42,9 +43,9 @@ class Board:
             # The sidecar shares this thread: a table a reply would be in its way.
             if time.monotonic() - self._drawn >= _REFRESH_SECONDS:
                 shown = table(self._tally)
-                shown.caption = f"{done} of {self._total}"
+                shown.caption = f"{done} of {self._total}; {self._state()}"
                 self._live.update(shown, refresh=True)
                 self._drawn = time.monotonic()
         elif done % _EVERY == 0 or done == self._total:
             shares = ", ".join(f"{row.decision} {row.count}" for row in self._tally.rows())
-            self._console.print(f"  {done} of {self._total}: {shares}")
+            self._console.print(f"  {done} of {self._total}: {shares}; {self._state()}")

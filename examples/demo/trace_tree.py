@@ -15,6 +15,7 @@ _SHOWN = (
     Attribute.DECISION,
     Attribute.REASON,
     Attribute.SIMILARITY,
+    Attribute.PROBABILITY,
     Attribute.CUTOFF,
     Attribute.ENTRY_AGE,
     Attribute.COST_ACTUAL,

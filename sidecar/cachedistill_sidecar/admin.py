@@ -99,15 +99,18 @@ def _clear(sidecar: Sidecar, entry: str) -> web.Response:
 
 
 async def _remove(sidecar: Sidecar, entry: str) -> web.Response:
-    removed = False
+    removed, aliases = False, list[str]()
     try:
         for cache in sidecar.parts.caches.values():
+            cache.near.discard(entry)
+            # While its vector is still there: they are found from it.
+            aliases += await cache.aliases(entry)
             removed = await cache.remove(entry) or removed
     except StoreUnavailable as error:
         return _json({"error": f"the cache is unavailable: {error}"}, 503)
     if removed:
-        feedback.removed(entry, sidecar.parts)
-    return _json({"entry": entry, "removed": removed}, 200 if removed else 404)
+        feedback.removed(entry, aliases, sidecar.parts)
+    return _json({"entry": entry, "removed": removed, "aliases": aliases}, 200 if removed else 404)
 
 
 def _json(value: Any, status: int = 200) -> web.Response:

@@ -113,13 +113,19 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Neighbour:
     """A past query with a known answer: its entry's key, the group of entries with the same answer, the query's text,
-    its cosine similarity in -1..1, and who asked it (see `path/principal.py`)."""
+    its cosine similarity in -1..1, and who asked it (see `path/principal.py`).
+
+    `guess` is the group that its own neighbours spoke for when it was asked, empty when that isn't known; `at` is when
+    it was answered, in seconds since the epoch.
+    """
 
     entry: str
     group: str
     text: str
     similarity: float
     principal: str = ""
+    guess: str = ""
+    at: float = 0.0
 
 
 @dataclass(slots=True)

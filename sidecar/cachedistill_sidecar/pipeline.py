@@ -55,9 +55,8 @@ class Pipeline:
     async def __call__(self, request: BaseRequest) -> StreamResponse:
         """Take one request down the path."""
         parts = self._parts()
-        if request.path == feedback.PATH and request.method == "POST":
-            status, told = feedback.give(await request.read(), parts, request.headers)
-            return Response(status=status, body=orjson.dumps(told), content_type="application/json")
+        if request.path == feedback.PATH:
+            return await _feedback(request, parts)
         exchange = Exchange.begin(request, parts)
         try:
             response = await self._walk(exchange, request, parts)
@@ -95,3 +94,11 @@ class Pipeline:
             if parts.route.document.failure_policy is FailurePolicy.FAIL:
                 return failure(exchange)
         return await passthrough(exchange, request, parts)
+
+
+async def _feedback(request: BaseRequest, parts: Parts) -> Response:
+    if request.method != "POST":
+        headers = {"Allow": "POST", "Content-Type": "application/json"}
+        return Response(status=405, body=orjson.dumps({"error": "feedback is sent by POST"}), headers=headers)
+    status, told = feedback.give(await request.read(), parts, request.headers)
+    return Response(status=status, body=orjson.dumps(told), content_type="application/json")

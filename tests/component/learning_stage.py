@@ -1,4 +1,4 @@
-"""Learners on a real Redis, and events for them to learn from."""
+"""Learners on a real Redis, and events for them to learn from; apps that ask the same in several wordings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.learning.learner import Learner
 from cachedistill_sidecar.policy.labels import Label, Source
 from cachedistill_sidecar.policy.neighbourhood import NAMES
+from tests.component.asking import settled
 from tests.component.sealed_stage import cached
+
+ASKED, REWORDED, THIRD = "How do I reset my password?", "How can I reset my password?", "how to reset my password"
+OTHERWISE = "How might I reset my password?"
+GROUPS = dict.fromkeys((ASKED, REWORDED, THIRD), "reset") | {OTHERWISE: "another answer"}
+"""For an upstream: to the last wording it gives another answer, which no look at the questions tells."""
+ADA, BOB, CAROL = ({"authorization": f"Bearer {who}"} for who in ("ada", "bob", "carol"))
+DEBUG = {"x-cachedistill-debug": "1"}
 
 ROUTE = "shop/support"
 RULES = {"all": 20}
@@ -63,3 +72,13 @@ async def labels_of(learner: Learner) -> int:
     """How many labels its model rests on, when everything there is has been read."""
     await turn(learner)
     return learner.standings()["all"].labels
+
+
+async def labels_learnt(sidecar: Sidecar) -> list[Label]:
+    """What a sidecar with one cache has learnt beyond what it was taught."""
+    await settled(sidecar)
+    [lesson] = sidecar.parts.lessons.values()
+    assert lesson.learner is not None
+    await lesson.learner.turn()
+    known = [each for each in lesson.learner._evidence.labels if each.rule == "all"]
+    return [each for each in known if each.source is not Source.MISS or each.principal]

@@ -14,6 +14,8 @@ import pytest
 
 from bench import faults, overhead
 from bench.cluster import __main__ as cluster
+from bench.recall.figures import goals
+from bench.recall.sets import DataMissing, banking77, clinc150, conversations, data_home, pairs
 from e2e.cluster.kubectl import Kubectl
 from e2e.machine import is_root
 
@@ -81,6 +83,17 @@ def of_cluster(kinds: Kubectl) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def of_recall(embedder_folder: Path) -> dict[str, Any]:
+    """Of a machine that has the sets, which are not part of the repository."""
+    try:
+        for read in (banking77, clinc150, pairs, conversations):
+            read(data_home())
+    except DataMissing as missing:
+        pytest.skip(str(missing))
+    return quick("recall")
+
+
+@pytest.fixture(scope="module")
 def of_faults(embedder_folder: Path) -> dict[str, Any]:
     return quick("faults")
 
@@ -101,6 +114,12 @@ def test_every_figure_of_the_faults_is_there_and_finite(of_faults: dict[str, Any
     assert all(math.isfinite(figure) for figure in figures.values())
 
 
+def test_every_figure_of_recall_is_there_and_finite(of_recall: dict[str, Any]) -> None:
+    figures = of_recall["figures"]
+    assert figures.keys() >= goals().keys()
+    assert all(math.isfinite(figure) for figure in figures.values())
+
+
 def test_every_figure_of_the_cluster_is_there_and_finite(of_cluster: dict[str, Any]) -> None:
     figures = of_cluster["figures"]
     assert figures.keys() >= CLUSTER
@@ -118,7 +137,7 @@ def test_every_goal_of_the_cluster_belongs_to_a_figure(of_cluster: dict[str, Any
     assert set(cluster.GOALS) <= of_cluster["figures"].keys() | WITH_NODES
 
 
-@pytest.mark.parametrize("bench", ["overhead", "faults", "cluster"])
+@pytest.mark.parametrize("bench", ["overhead", "faults", "recall", "cluster"])
 def test_the_last_line_says_what_was_measured_where_and_how_surely(bench: str, request: pytest.FixtureRequest) -> None:
     line = request.getfixturevalue(f"of_{bench}")
     assert line["bench"] == bench

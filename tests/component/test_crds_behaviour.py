@@ -90,7 +90,7 @@ def test_the_columns_of_a_cache_show_its_status(namespace: Kubectl) -> None:
         "conditions": [READY | {"type": "Certified", "reason": "Certified"}, READY],
         "entries": 18231,
         "hitPermille": 412,
-        "wrongHitPermille": {"measured": 6, "upper": 9, "labels": 5120, "since": "2026-01-01T00:00:00Z"},
+        "wrongHitPermille": {"measured": 6, "upper": 9, "budget": 10, "labels": 5120, "since": "2026-01-01T00:00:00Z"},
         "bytes": "412Mi",
         "endpoint": "support-redis.shop.svc:6379",
         "embedding": {"model": "all-MiniLM-L6-v2"},
@@ -98,11 +98,20 @@ def test_the_columns_of_a_cache_show_its_status(namespace: Kubectl) -> None:
     _set_status(namespace, "semcache/support", status)
     narrow = table(namespace, "semcache")
     assert narrow.pop("AGE")
-    assert narrow == {"NAME": "support", "READY": "True", "ENTRIES": "18231", "HITS": "412", "WRONG": "6"}
+    assert narrow == {
+        "NAME": "support",
+        "READY": "True",
+        "ENTRIES": "18231",
+        "HITS": "412",
+        "WRONG": "6",
+        "CERTIFIED": "True",
+    }
     wide = table(namespace, "semcache", "--output=wide")
-    assert {name: wide[name] for name in ("REASON", "CERTIFIED", "REDIS", "MODEL", "SIZE")} == {
+    assert {name: wide[name] for name in wide.keys() - narrow.keys() - {"AGE"}} == {
         "REASON": "AllWell",
-        "CERTIFIED": "Certified",
+        "ATMOST": "9",
+        "BUDGET": "10",
+        "CERTIFICATE": "Certified",
         "REDIS": "support-redis.shop.svc:6379",
         "MODEL": "all-MiniLM-L6-v2",
         "SIZE": "412Mi",
@@ -159,7 +168,7 @@ def test_a_status_as_stored_is_one_that_the_model_reads(namespace: Kubectl) -> N
 
 def test_a_caches_share_of_wrong_answers_is_kept_as_it_is_written(namespace: Kubectl) -> None:
     namespace("create", "--filename=-", stdin=text(semantic_cache("support")))
-    wanted = {"measured": 6, "upper": 9, "labels": 5120, "since": "2026-01-01T00:00:00Z"}
+    wanted = {"measured": 6, "upper": 9, "budget": 10, "labels": 5120, "since": "2026-01-01T00:00:00Z"}
     _set_status(namespace, "semcache/support", {"wrongHitPermille": wanted})
     status = SemanticCacheStatus.model_validate(namespace.get("semcache", "support")["status"])
     assert status.wrong_hit_permille == WrongHits.model_validate(wanted)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 
 from cachedistill_operator.api.group import API_VERSION, INJECT_LABEL
 from cachedistill_operator.api.model_route import ModelRouteSpec
-from cachedistill_operator.api.semantic_cache import SemanticCacheSpec
+from cachedistill_operator.api.semantic_cache import Encryption, SemanticCacheSpec
+from cachedistill_sidecar.route_document import Judge, Poisoning, Semantic
 from e2e.cluster.kubectl import Kubectl
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "kubernetes").glob("*.yaml"))
+BUDGETED = (
+    (Semantic, "ModelRoute", ("rules", "*", "cache", "semantic")),
+    (Judge, "ModelRoute", ("rules", "*", "cache", "semantic", "judge")),
+    (Poisoning, "SemanticCache", ("poisoning",)),
+    (Encryption, "SemanticCache", ("encryption",)),
+)
 each_example = pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 
 
@@ -60,8 +69,28 @@ def test_an_example_holds_only_what_the_models_read(file: Path) -> None:
         models[document["kind"]].model_validate(document["spec"])
 
 
+@pytest.mark.parametrize(("model", "kind", "place"), BUDGETED, ids=lambda value: getattr(value, "__name__", None))
+def test_each_field_about_wrong_answers_is_in_an_example(
+    model: type[BaseModel], kind: str, place: tuple[str, ...]
+) -> None:
+    specs = [each["spec"] for file in EXAMPLES for each in documents(file) if each["kind"] == kind]
+    shown = {name for spec in specs for found in _at(spec, place) for name in found}
+    assert shown == {field.alias or to_camel(name) for name, field in model.model_fields.items()}
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 5
+
+
+def _at(value: Any, place: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The objects at a place, where `*` stands for all of a list."""
+    if not place:
+        yield value
+    elif place[0] == "*":
+        for each in value:
+            yield from _at(each, place[1:])
+    elif place[0] in value:
+        yield from _at(value[place[0]], place[1:])
 
 
 def _key(document: dict[str, Any]) -> tuple[str, str]:

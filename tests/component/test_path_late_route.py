@@ -153,7 +153,7 @@ async def test_a_model_that_comes_late_is_used_without_a_restart(
         (tmp_path / "copy").rename(folder)
         await eventually(lambda: sidecar.parts.caches[cache_name].embedder is not None)
         assert (await app.chat(ASKED)).reason == "stored"
-        assert (await app.chat("Something else entirely")).reason == "cold"
+        assert (await app.chat("Something else entirely")).reason == "uncertified"
         [state] = (await App(http, sidecar.admin_url).call("GET", "/readyz?verbose")).json["caches"].values()
         assert state["embedder"] == "loaded"
     assert len([record for record in caplog.records if "no semantic hits" in record.getMessage()]) == 1

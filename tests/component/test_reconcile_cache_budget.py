@@ -79,7 +79,7 @@ async def test_a_new_route_has_exact_hits_only_and_is_ready(stage: CacheStage, r
     )
     conditions = await stage.conditions()
     assert (conditions["Ready"], conditions["Stalled"]) == (("True", "Ready"), ("False", "NothingToDo"))
-    assert (await stage.status())["wrongHitPermille"] == {"labels": 30, "since": "2026-01-01T00:00:00Z"}
+    assert (await stage.status())["wrongHitPermille"] == {"budget": 10, "labels": 30, "since": "2026-01-01T00:00:00Z"}
 
 
 async def test_what_comes_to_be_is_one_event_each(stage: CacheStage, redis: Redis, running: Server) -> None:
@@ -140,7 +140,7 @@ async def test_the_measured_share_comes_with_its_bound_and_goes_with_its_rule(
     await start(stage, redis, running, semantic={})
     await tell(stage, redis)
     shown = (await stage.status())["wrongHitPermille"]
-    assert shown == {"measured": 6, "upper": 9, "labels": 5120, "since": "2026-01-01T00:00:00Z"}
+    assert shown == {"measured": 6, "upper": 9, "budget": 10, "labels": 5120, "since": "2026-01-01T00:00:00Z"}
     await stage.put(route(rules=[rule(cache="support")]))
     await stage.look()
     assert "wrongHitPermille" not in await stage.status()

@@ -66,11 +66,13 @@ async def gone(redis: Redis, place: str) -> None:
     await eventually(is_gone)
 
 
-async def test_what_is_stored_is_found_again_with_its_group_and_principal(cache: LiveCache) -> None:
-    stored = await put(cache, ASKED, ANSWER, ACME, group="ab" * 16, principal="0123456789abcdef")
-    assert await cache.get(stored.key) == stored
+async def test_what_is_stored_is_found_again_with_all_that_is_known_of_it(cache: LiveCache) -> None:
+    group, guess, principal = "ab" * 16, "cd" * 16, "0123456789abcdef"
+    stored = await put(cache, ASKED, ANSWER, ACME, group=group, guess=guess, principal=principal)
+    assert await cache.get(stored.key) == replace(stored, guess="")
     [found] = await index_of(cache).search(ACME, vector(ASKED))
-    assert replace(found, similarity=1.0) == Neighbour(stored.key, "ab" * 16, ASKED, 1.0, "0123456789abcdef")
+    expected = Neighbour(stored.key, group, ASKED, 1.0, principal, guess, stored.stored_at)
+    assert replace(found, similarity=1.0) == expected
     assert found.similarity == pytest.approx(1.0, abs=1e-5)
     assert cache.seal.broken == 0
 

@@ -3,65 +3,66 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.exchange import Neighbour
 from cachedistill_sidecar.policy.acceptance import Budgeted, label_of
-from cachedistill_sidecar.policy.bounds import bounded_by, clopper_pearson_upper
 from cachedistill_sidecar.policy.error_budget import Evidence, Model, learn
-from cachedistill_sidecar.policy.labels import Source, Traffic, Trial, decode, encode
+from cachedistill_sidecar.policy.labels import Label, Source, Traffic, Trial, decode, encode
 from cachedistill_sidecar.policy.neighbourhood import NAMES
 
+NOW = 1_800_000_000.0
 QUERY = "how do I change the address on my order"
 RIGHT = [
-    Neighbour(f"entry{place}", "address", text, 0.95 - place / 100, f"principal{place}")
+    Neighbour(f"entry{place}", "address", text, 0.95 - place / 100, f"principal{place}", at=NOW)
     for place, text in enumerate(
         ("how can I change the address of my order", "change the address on my order", "my order has the wrong address")
     )
 ]
-OTHER = Neighbour("entry9", "refund", "how do I get a refund for my order", 0.6, "principal9")
+OTHER = Neighbour("entry9", "refund", "how do I get a refund for my order", 0.6, "principal9", at=NOW)
 
 
 def taught(right: int, wrong: int, permille: int) -> Model:
-    """A model after so many labels of a neighbourhood like that of QUERY."""
-    evidence = Evidence()
-    blank = Budgeted(learn(evidence, [permille]), permille)
-    clear, unclear = blank.judge(QUERY, [*RIGHT, OTHER]), blank.judge(QUERY, [OTHER])
+    """A model after so many labels of a neighbourhood like that of QUERY, with the forecasts of a model that had learnt
+    from as many before."""
     fates = [True] * right + [False] * wrong
     random.Random(1).shuffle(fates)
-    for fate in fates:
-        verdict = clear if fate else unclear
-        evidence.add(
-            label_of(
-                verdict,
-                at=0.0,
-                rule="all",
-                right=fate,
-                share=1.0,
-                served=False,
-                source=Source.MISS,
-                principal="",
-                novel=not fate,
-            )
-        )
-    return learn(evidence, [permille])
+    blank = learn(Evidence(), [])
+    experienced = learn(Evidence([label_at(blank, fate) for fate in fates]), [])
+    return learn(Evidence([label_at(experienced, fate) for fate in fates]), [permille])
+
+
+def label_at(model: Model, right: bool) -> Label:
+    verdict = Budgeted(model, 20).judge(QUERY, [*RIGHT, OTHER] if right else [OTHER], NOW)
+    return label_of(
+        verdict,
+        at=NOW,
+        rule="all",
+        right=right,
+        share=1.0,
+        served=False,
+        source=Source.MISS,
+        principal="",
+        novel=not right,
+    )
 
 
 def test_without_labels_nothing_is_served() -> None:
-    verdict = Budgeted(learn(Evidence(), [20]), 20).judge(QUERY, [*RIGHT, OTHER])
+    verdict = Budgeted(learn(Evidence(), [20]), 20).judge(QUERY, [*RIGHT, OTHER], NOW)
     assert not verdict.accepted
     assert verdict.reason is Reason.UNCERTIFIED
 
 
 def test_enough_right_labels_certify_a_budget() -> None:
-    model = taught(right=200, wrong=50, permille=20)
+    model = taught(right=4000, wrong=200, permille=20)
     assert model.standing(20).certified
-    verdict = Budgeted(model, 20).judge(QUERY, [*RIGHT, OTHER])
+    verdict = Budgeted(model, 20).judge(QUERY, [*RIGHT, OTHER], NOW)
     assert verdict.accepted
     assert verdict.candidate == RIGHT[0]
-    assert not Budgeted(model, 20).judge(QUERY, [OTHER]).accepted
+    assert not Budgeted(model, 20).judge(QUERY, [OTHER], NOW).accepted
 
 
 def test_too_few_labels_say_how_many_are_missing() -> None:
@@ -71,44 +72,33 @@ def test_too_few_labels_say_how_many_are_missing() -> None:
 
 
 def test_other_numbers_are_never_served() -> None:
-    model = taught(right=200, wrong=50, permille=20)
-    known = [Neighbour("e", "g", "what is the fee for 20 items", 0.99)]
-    assert Budgeted(model, 20).judge("what is the fee for 30 items", known).reason in (
+    model = taught(right=4000, wrong=200, permille=20)
+    known = [Neighbour("e", "g", "what is the fee for 20 items", 0.99, at=NOW)]
+    assert Budgeted(model, 20).judge("what is the fee for 30 items", known, NOW).reason in (
         Reason.GUARD_NUMBER,
         Reason.BELOW_CONFIDENCE,
     )
 
 
 def test_a_suspended_entry_makes_way_for_the_next_of_its_group() -> None:
-    model = taught(right=200, wrong=50, permille=20)
-    verdict = Budgeted(model, 20, suspended={"entry0"}).judge(QUERY, [*RIGHT, OTHER])
+    model = taught(right=4000, wrong=200, permille=20)
+    verdict = Budgeted(model, 20, suspended={"entry0"}).judge(QUERY, [*RIGHT, OTHER], NOW)
     assert verdict.candidate == RIGHT[1]
     everything = {each.entry for each in RIGHT}
-    assert Budgeted(model, 20, suspended=everything).judge(QUERY, [*RIGHT, OTHER]).reason is Reason.SUSPENDED
+    assert Budgeted(model, 20, suspended=everything).judge(QUERY, [*RIGHT, OTHER], NOW).reason is Reason.SUSPENDED
 
 
 def test_an_answer_is_shared_when_enough_principals_agree() -> None:
-    model = taught(right=200, wrong=50, permille=20)
-    alone = [Neighbour(each.entry, each.group, each.text, each.similarity, "one") for each in RIGHT]
-    assert Budgeted(model, 20, "another", agreeing=3).judge(QUERY, alone).reason is Reason.UNSHARED
-    assert Budgeted(model, 20, "one", agreeing=3).judge(QUERY, alone).accepted
-    assert Budgeted(model, 20, "another", agreeing=3).judge(QUERY, [*RIGHT, OTHER]).accepted
-
-
-@pytest.mark.parametrize("wrong", [0, 1, 5, 40])
-def test_the_bound_is_that_of_clopper_and_pearson(wrong: int) -> None:
-    upper = clopper_pearson_upper(wrong, 400, 0.1)
-    assert bounded_by(upper + 1e-6, wrong, 400, 0.1)
-    assert not bounded_by(upper - 1e-6, wrong, 400, 0.1)
-    # Of binomial draws at the bound, a tenth show so few wrong.
-    chance = random.Random(7)
-    few = sum(sum(chance.random() < upper for _ in range(400)) <= wrong for _ in range(2000))
-    assert 0.06 < few / 2000 < 0.14
+    model = taught(right=4000, wrong=200, permille=20)
+    alone = [replace(each, principal="one") for each in RIGHT]
+    assert Budgeted(model, 20, "another", agreeing=3).judge(QUERY, alone, NOW).reason is Reason.UNSHARED
+    assert Budgeted(model, 20, "one", agreeing=3).judge(QUERY, alone, NOW).accepted
+    assert Budgeted(model, 20, "another", agreeing=3).judge(QUERY, [*RIGHT, OTHER], NOW).accepted
 
 
 def test_events_survive_json() -> None:
     model = taught(right=40, wrong=5, permille=20)
-    verdict = Budgeted(model, 20).judge(QUERY, RIGHT)
+    verdict = Budgeted(model, 20).judge(QUERY, RIGHT, NOW)
     label = label_of(
         verdict,
         at=1.0,
@@ -127,8 +117,8 @@ def test_events_survive_json() -> None:
 
 
 def test_the_parts_add_up_to_the_probability() -> None:
-    model = taught(right=200, wrong=50, permille=20)
-    verdict = Budgeted(model, 20).judge(QUERY, [*RIGHT, OTHER])
+    model = taught(right=4000, wrong=200, permille=20)
+    verdict = Budgeted(model, 20).judge(QUERY, [*RIGHT, OTHER], NOW)
     parts = model.explain(verdict.features)
     assert {part.name for part in parts} == set(NAMES)
     assert verdict.probability is not None

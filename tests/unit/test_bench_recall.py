@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from bench.contract import Options, Report
 from bench.recall import __main__ as recall
 from bench.recall import ours, static, traps, trials, vcache
 from bench.recall.budgeted import Budgeted, Decision, Judge, Replay
+from bench.recall.chart import ARMS, SETS, chart
 from bench.recall.contest import BUDGETS, RIVALS, TRIED, UNAWARE, Contest, Size, oracle
 from bench.recall.figures import add_cold, add_runs, add_trials, goals
 from bench.recall.orders import ORDERS
@@ -41,7 +43,7 @@ class Cosine:
         self.plants: list[bool] = []
         self.seen: list[Sequence[Neighbour]] = []
 
-    def decide(self, text: str, neighbours: Sequence[Neighbour], principal: str) -> Decision:
+    def decide(self, text: str, neighbours: Sequence[Neighbour], principal: str, now: float) -> Decision:
         self.seen.append(neighbours)
         if not neighbours:
             return Decision(None, False, 0.0)
@@ -49,7 +51,7 @@ class Cosine:
         others = tuple(dict.fromkeys(each.group for each in neighbours if each.group != nearest.group))
         return Decision(nearest, nearest.similarity >= self.least, nearest.similarity, others, self.verify)
 
-    def learn(self, decision: Decision, right: bool, novel: bool, principal: str) -> None:
+    def learn(self, decision: Decision, right: bool, novel: bool, principal: str, now: float) -> None:
         self.learnt.append(right)
         self.told_served.append(decision.served)
         self.novel.append(novel)
@@ -457,3 +459,18 @@ def test_missing_data_is_named_and_ends_with_2(
         recall.main()
     assert ended.value.code == 2
     assert str(tmp_path / "banking77" / "train.csv") in capsys.readouterr().err
+
+
+def test_the_chart_has_a_point_for_each_arm_at_each_budget() -> None:
+    figures = {
+        f"{name}.{figure}_{at}{arm}": 0.02 if figure == "wrong" else 0.6
+        for name in SETS
+        for figure in ("hits", "wrong")
+        for at in BUDGETS
+        for arm in ARMS
+    }
+    drawn = chart(figures)
+    ElementTree.fromstring(drawn)
+    assert drawn.count("<circle") == len(ARMS) * (1 + len(SETS) * len(BUDGETS))
+    with pytest.raises(KeyError):
+        chart({})

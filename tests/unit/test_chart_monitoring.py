@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from cachedistill_operator.api.group import Key
 from cachedistill_operator.inject import inject
 from cachedistill_operator.telemetry import Telemetry
+from cachedistill_sidecar.policy.judgement.opinion import Opinion
 from cachedistill_sidecar.telemetry import names
 from tests.chart import Manifest, one, render
 from tests.model_routes import SETTINGS, pod, route
@@ -100,6 +101,20 @@ def test_alerts_about_sidecars_speak_of_labels_that_their_expressions_leave() ->
         told = re.findall(r"\$labels\.(\w+)", json.dumps(each["annotations"]))
         assert set(told) == set(kept.split(", "))
         assert each["labels"]["severity"] in ("warning", "critical")
+
+
+def test_that_nothing_is_verified_is_told_by_what_grows_as_long_as_there_is_traffic() -> None:
+    (alert,) = (each for each in alerts("cachedistill-sidecars") if each["alert"] == "CacheDistillNoLabels")
+    series = set(re.findall("cachedistill_[a-z_]+", alert["expr"]))
+    assert {each.rpartition("_")[2] for each in series} == {"total"}
+    traffic, _, verified = alert["expr"].partition(" unless on (route) ")
+    assert 'decision="semantic_hit"' in traffic
+    verdicts = set(re.findall('verdict=~"([a-z|]+)"', verified))
+    assert verdicts == {"|".join(opinion for opinion in Opinion if opinion is not Opinion.UNDECIDED)}
+
+
+def test_no_alert_takes_the_bound_of_a_route_with_few_verified_hits_for_a_broken_promise() -> None:
+    assert "error_budget_upper" not in "".join(each["expr"] for each in alerts("cachedistill-sidecars"))
 
 
 def exposed_names(metric: names.Metric) -> set[str]:

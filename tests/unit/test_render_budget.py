@@ -178,6 +178,12 @@ def test_when_all_are_stale_nothing_is_certified_and_no_event_says_so() -> None:
     assert wanted.message == "route shop/chat, rule all: nothing was heard of its labels for a day; and 1 more"
 
 
+def test_shares_are_told_in_plain_figures_however_large() -> None:
+    message = condition(known((ALL, summary(**AT_RISK | {"measuredPermille": 999.6, "upperPermille": 1000})))).message
+    assert "999.6 permille" in message
+    assert "at most 1000," in message
+
+
 def test_summaries_of_routes_and_rules_that_are_no_more_do_not_count() -> None:
     told = {"shop/chat|all": summary(), "shop/chat|gone": summary(**AT_RISK), "shop/gone|all": summary(**AT_RISK)}
     made = reports([ALL], told, NOW)
@@ -185,16 +191,20 @@ def test_summaries_of_routes_and_rules_that_are_no_more_do_not_count() -> None:
     assert wrong_hits(made, None) == {
         "measured": 6,
         "upper": 9,
+        "budget": 10,
         "labels": 5120,
         "since": "2026-01-01T00:00:00Z",
     }
 
 
 def test_the_share_of_wrong_answers_is_that_of_the_rule_with_the_highest_bound() -> None:
-    other = summary(measuredPermille=2.4, upperPermille=11.2, labels=40, since="2026-02-02T00:00:00Z")
+    other = summary(
+        maxErrorPermille=20, measuredPermille=2.4, upperPermille=11.2, labels=40, since="2026-02-02T00:00:00Z"
+    )
     assert wrong_hits(known((ALL, summary()), (REST, other)), None) == {
         "measured": 2,
         "upper": 12,
+        "budget": 20,
         "labels": 40,
         "since": "2026-02-02T00:00:00Z",
     }
@@ -202,7 +212,7 @@ def test_the_share_of_wrong_answers_is_that_of_the_rule_with_the_highest_bound()
 
 def test_shares_that_are_not_known_yet_are_left_out() -> None:
     told = wrong_hits(known((ALL, summary(measuredPermille=None, upperPermille=None, labels=3))), None)
-    assert told == {"labels": 3, "since": "2026-01-01T00:00:00Z"}
+    assert told == {"budget": 10, "labels": 3, "since": "2026-01-01T00:00:00Z"}
     assert wrong_hits(known((ALL, summary(labels=0))), None) is None
     assert wrong_hits(known((ALL, summary(since=None))), None) is None
 
@@ -215,3 +225,5 @@ def test_a_few_labels_more_give_no_cause_to_write() -> None:
     assert wrong_hits(known((ALL, summary(labels=6000))), before) == before | {"labels": 6000}
     changed = wrong_hits(known((ALL, summary(labels=5200, upperPermille=10))), before)
     assert changed == before | {"labels": 5200, "upper": 10}
+    changed = wrong_hits(known((ALL, summary(maxErrorPermille=20))), before)
+    assert changed == before | {"budget": 20}

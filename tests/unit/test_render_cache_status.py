@@ -102,7 +102,7 @@ def test_figures_that_can_not_be_had_stay() -> None:
         "entries": 5,
         "bytes": "1.0Mi",
         "hitPermille": 10,
-        "wrongHitPermille": {"labels": 5, "since": "2026-01-01T00:00:00Z"},
+        "wrongHitPermille": {"budget": 10, "labels": 5, "since": "2026-01-01T00:00:00Z"},
         "endpoint": "old:1",
         "embedding": {"model": "A"},
     }

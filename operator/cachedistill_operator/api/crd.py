@@ -124,9 +124,12 @@ SEMANTIC_CACHE = Kind(
         Column(
             "Wrong", "integer", ".status.wrongHitPermille.measured", "wrong ones of those by meaning, in thousandths"
         ),
+        Column("Certified", "string", f"{_CERTIFIED}.status", "whether budgets of wrong answers are kept"),
         _AGE,
         _REASON,
-        Column("Certified", "string", f"{_CERTIFIED}.reason", "whether budgets of wrong answers are kept", wide=True),
+        Column("AtMost", "integer", ".status.wrongHitPermille.upper", "upper bound of the wrong ones", wide=True),
+        Column("Budget", "integer", ".status.wrongHitPermille.budget", "wrong ones that are allowed", wide=True),
+        Column("Certificate", "string", f"{_CERTIFIED}.reason", "why budgets are kept, or why not", wide=True),
         Column("Redis", "string", ".status.endpoint", "host and port", wide=True),
         Column("Model", "string", ".status.embedding.model", "the embedding that is in use", wide=True),
         Column("Size", "string", ".status.bytes", "memory that Redis uses", wide=True),

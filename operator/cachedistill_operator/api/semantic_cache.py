@@ -201,6 +201,7 @@ class WrongHits(Part):
 
     measured: int | None = Field(None, ge=0, le=1000, description="share of wrong ones; absent before one was judged")
     upper: int | None = Field(None, ge=0, le=1000, description="with confidence not more than this")
+    budget: int = Field(ge=1, le=500, description="the rule's maxErrorPermille")
     labels: int = Field(ge=0, description="judged answers that both rest on")
     since: str = Field(max_length=32, description="when the first of them was judged")
 

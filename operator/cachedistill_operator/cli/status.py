@@ -100,9 +100,9 @@ def _caches(world: World) -> Iterator[str]:
     for cache in world.caches:
         told = cache.get("status") or {}
         place = (cache["metadata"]["namespace"], cache["metadata"]["name"])
-        entries = str(told.get("entries", "-"))
-        rows.append((*place, _ready(told), entries, _share(told.get("hitPermille")), told.get("endpoint", "-")))
-    yield from _table(("NAMESPACE", "CACHE", "READY", "ENTRIES", "HITS", "REDIS"), rows)
+        figures = (str(told.get("entries", "-")), _share(told.get("hitPermille")), *_wrong(told))
+        rows.append((*place, _ready(told), *figures, told.get("endpoint", "-")))
+    yield from _table(("NAMESPACE", "CACHE", "READY", "ENTRIES", "HITS", "WRONG", "BUDGET", "REDIS"), rows)
     yield from _problems(world.caches)
 
 
@@ -152,6 +152,14 @@ def _ready(told: dict[str, Any]) -> str:
         if each["type"] == "Ready":
             return str(each["status"])
     return "Unknown"
+
+
+def _wrong(told: dict[str, Any]) -> tuple[str, str]:
+    """The measured share of wrong answers with its bound, and the budget that it is to keep."""
+    known = told.get("wrongHitPermille") or {}
+    measured, upper = known.get("measured"), known.get("upper")
+    wrong = "-" if measured is None else f"{_share(measured)} ≤ {_share(upper)}"
+    return wrong, _share(known.get("budget"))
 
 
 def _share(permille: int | None) -> str:

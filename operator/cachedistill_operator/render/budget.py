@@ -123,7 +123,7 @@ def condition(known: tuple[Report, ...]) -> Wanted:
 
 
 def wrong_hits(known: Iterable[Report], before: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The measured share of wrong answers, where its bound is highest; None before there are labels."""
+    """The measured share of wrong answers and its budget, where its bound is highest; None before there are labels."""
     summaries = [each.summary for each in known if each.summary is not None and not each.stale]
     judged = [each for each in summaries if each.labels and each.since is not None]
     if not judged:
@@ -133,6 +133,7 @@ def wrong_hits(known: Iterable[Report], before: Mapping[str, Any] | None) -> dic
         "measured": None if worst.measured_permille is None else round(worst.measured_permille),
         "upper": None if worst.upper_permille is None else math.ceil(worst.upper_permille),
     }
+    shares["budget"] = worst.max_error_permille
     if before is not None and all(before.get(name) == share for name, share in shares.items()):
         known_labels = before["labels"]
         if abs(worst.labels - known_labels) <= _SAME_LABELS * known_labels:
@@ -185,8 +186,8 @@ def _measured(summary: Summary) -> str:
     if summary.measured_permille is None or summary.upper_permille is None:
         return "too many answers served by meaning may be wrong"
     return (
-        f"{summary.measured_permille:.3g} permille of what was served by meaning was wrong, with confidence at most "
-        f"{summary.upper_permille:.3g}, over {summary.labels} labels"
+        f"{summary.measured_permille:g} permille of what was served by meaning was wrong, with confidence at most "
+        f"{summary.upper_permille:g}, over {summary.labels} labels"
     )
 
 

@@ -15,34 +15,29 @@ from cachedistill_sidecar.cache.seal import Sealed
 if TYPE_CHECKING:
     from cachedistill_sidecar.cache.seal import Seal
 
-FIELDS = ("text", "group", "principal", "seal")
+FIELDS = ("text", "group", "principal", "guess", "at", "seal")
 """What `read` needs; where the seal is keyed, `vector` too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored query: its entry's key, its partition and text; the group of its answer, and who had asked."""
+    """A stored query: its entry's key, its partition and text; the rest as in `exchange.Neighbour`."""
 
     key: str
     partition: bytes
     text: str
     group: str
     principal: str
+    guess: str = ""
+    at: float = 0.0
 
 
 def write(seal: Seal, place: str, stored: Stored, vector: bytes) -> dict[str, str | bytes]:
     """The hash to keep at the Redis key `place`; `vector` are the bytes of its 32-bit floats."""
-    partition, group, principal = stored.partition.hex(), stored.group, stored.principal
-    sealed = seal.seal(
-        stored.text.encode(), place.encode(), partition.encode(), group.encode(), principal.encode(), vector
-    )
-    fields: dict[str, str | bytes] = {
-        "partition": partition,
-        "text": sealed.data,
-        "vector": vector,
-        "group": group,
-        "principal": principal,
-    }
+    about = {"group": stored.group, "principal": stored.principal, "guess": stored.guess, "at": repr(stored.at)}
+    partition, bound = stored.partition.hex(), [value.encode() for value in about.values()]
+    sealed = seal.seal(stored.text.encode(), place.encode(), partition.encode(), *bound, vector)
+    fields: dict[str, str | bytes] = {"partition": partition, "text": sealed.data, "vector": vector, **about}
     return fields | ({"seal": sealed.seal} if sealed.seal else {})
 
 
@@ -52,13 +47,20 @@ def read(seal: Seal, place: str, partition: bytes, fields: Mapping[bytes, bytes]
     Raises KeyError when there is no text: Redis has found a document, and then let it go.
     """
     sealed = Sealed(fields[b"text"], fields.get(b"seal", b""))
-    group, principal = fields.get(b"group", b""), fields.get(b"principal", b"")
-    vector = fields.get(b"vector", b"")
-    text = seal.open(sealed, place.encode(), partition.hex().encode(), group, principal, vector)
+    about = [fields.get(name, b"") for name in (b"group", b"principal", b"guess", b"at")]
+    text = seal.open(sealed, place.encode(), partition.hex().encode(), *about, fields.get(b"vector", b""))
     if text is None:
         return None
     key = place.rsplit(":", 1)[1]
-    return Stored(key, partition, _text(text), _text(group) or key, _text(principal))
+    group, principal, guess, at = map(_text, about)
+    return Stored(key, partition, _text(text), group or key, principal, guess, _number(at))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _text(raw: bytes) -> str:

@@ -21,7 +21,8 @@ class Entry:
     """A stored answer. `stored_at` is in seconds since the epoch.
 
     `group` is the key of the first entry whose answer was judged the same as this one: by default its own. `principal`
-    stands for who had asked (16 hex digits), and is empty when nobody is known.
+    stands for who had asked (16 hex digits), and is empty when nobody is known. `guess` is the group that the query's
+    neighbours spoke for, empty when that isn't known; only the vector document keeps it.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Entry:
     stored_at: float
     group: str = ""
     principal: str = ""
+    guess: str = ""
 
     def __post_init__(self) -> None:
         if not self.group:

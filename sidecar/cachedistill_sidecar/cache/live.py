@@ -74,7 +74,7 @@ class LiveCache:
         packed = self.seal.seal(data, self._place(entry.key)).pack()
         write = Write(entry.key, packed, ttl)
         if self.index is not None and vector is not None and text is not None:
-            stored = Stored(entry.key, partition, text, entry.group, entry.principal)
+            stored = Stored(entry.key, partition, text, entry.group, entry.principal, entry.guess, entry.stored_at)
             write = Write(entry.key, packed, ttl, *self.index.document(stored, vector))
         self.writer.offer(write)
         return True
@@ -86,6 +86,10 @@ class LiveCache:
         if self.index is not None:
             keys.append(self.index.document_key(key))
         return await self.store.delete(*keys) > 0
+
+    async def aliases(self, key: str) -> list[str]:
+        """The keys of other entries whose answers were judged the same as this one's. Raises StoreUnavailable."""
+        return [] if self.index is None else await self.index.aliases(key)
 
     async def discard(self, key: str) -> None:
         """Remove what is of no use. A Redis that takes no writes just now, but answers lookups, may keep it."""

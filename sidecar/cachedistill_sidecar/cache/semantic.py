@@ -36,6 +36,10 @@ Vector: TypeAlias = "NDArray[np.float32]"
 
 NEIGHBOURS = 32
 
+# A group isn't indexed: its members are looked for where they are, near each other.
+_ALIASES_AMONG = 1000
+_ALIASES_SECONDS = 1.0
+
 
 class SemanticIndex:
     """The vector index of one cache under one embedder. What its seal doesn't open is no neighbour, and is deleted."""
@@ -103,8 +107,32 @@ class SemanticIndex:
         """The nearest stored queries of the partition, most similar first. Raises StoreUnavailable."""
         if self.problem is not None:
             raise StoreUnavailable(self.problem)
-        command = self._command(partition, vector)
+        command = self._command(partition, vector.tobytes(), NEIGHBOURS)
         reply = await self._store.call(lambda: at_home(self._store.client, *command))
+        return self._neighbours(partition, reply)
+
+    async def aliases(self, key: str) -> list[str]:
+        """The other entries in the group of a stored query, among the thousand nearest to it; most similar first.
+
+        Raises StoreUnavailable.
+        """
+        place = self.document_key(key)
+        client = self._store.client
+        found: Any = await self._store.call(lambda: client.hgetall(place), _ALIASES_SECONDS)
+        try:
+            partition = bytes.fromhex(found[b"partition"].decode())
+            stored, vector = read(self._seal, place, partition, found), found[b"vector"]
+        except (KeyError, ValueError):
+            return []
+        if stored is None or self.problem is not None:
+            return []
+        command = self._command(partition, vector, _ALIASES_AMONG)
+        reply = await self._store.call(lambda: at_home(client, *command), _ALIASES_SECONDS)
+        near = self._neighbours(partition, reply)
+        return [each.entry for each in near if each.group == stored.group and each.entry != key]
+
+    def _neighbours(self, partition: bytes, reply: Any) -> list[Neighbour]:
+        """Those in the reply of a search that the seal opens; the others are deleted."""
         neighbours: list[Neighbour] = []
         broken: list[str] = []
         for place, fields in _rows(reply):
@@ -114,20 +142,28 @@ class SemanticIndex:
                 broken.append(place)
             else:
                 neighbours.append(
-                    Neighbour(stored.key, stored.group, stored.text, 1.0 - float(fields[b"distance"]), stored.principal)
+                    Neighbour(
+                        stored.key,
+                        stored.group,
+                        stored.text,
+                        1.0 - float(fields[b"distance"]),
+                        stored.principal,
+                        stored.guess,
+                        stored.at,
+                    )
                 )
         if broken:
             self._deleting = asyncio.create_task(self._delete(broken))
         return neighbours
 
-    def _command(self, partition: bytes, vector: Vector) -> tuple[Any, ...]:
+    def _command(self, partition: bytes, vector: bytes, count: int) -> tuple[Any, ...]:
         """FT.SEARCH for the nearest neighbours in a partition, whose name is letters and digits only."""
         policy = self._policies.of(partition)
         how = f" HYBRID_POLICY {policy}" if policy is not None else ""
-        nearest = f"(@partition:{{{partition.hex()}}})=>[KNN {NEIGHBOURS} @vector $vector{how} AS distance]"
+        nearest = f"(@partition:{{{partition.hex()}}})=>[KNN {count} @vector $vector{how} AS distance]"
         wanted = ("RETURN", 1 + len(self._fields), "distance", *self._fields)
-        order = ("SORTBY", "distance", "ASC", "LIMIT", 0, NEIGHBOURS, "DIALECT", 2)
-        return ("FT.SEARCH", self.prefix, nearest, *wanted, *order, "PARAMS", 2, "vector", vector.tobytes())
+        order = ("SORTBY", "distance", "ASC", "LIMIT", 0, count, "DIALECT", 2)
+        return ("FT.SEARCH", self.prefix, nearest, *wanted, *order, "PARAMS", 2, "vector", vector)
 
     async def _delete(self, places: list[str]) -> None:
         with suppress(StoreUnavailable):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from cachedistill_sidecar.transparent.settings import Interception
 LEVELS = ("debug", "info", "warning", "error")
 # RFC 1123, and at least one dot: `localhost` and bare names of Services are no providers.
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# How many threads numerical packages compute with; read when they are imported.
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 _PATH = click.Path(path_type=Path)
 _PORT = click.IntRange(0, 65535)
 
@@ -72,6 +75,7 @@ def run(
         expect_free(("127.0.0.1", interception.port), "--intercept-port")
     # Nothing of what a start makes is garbage, and looking for some takes a tenth of it; `serve` turns it on again.
     gc.disable()
+    _compute_alone(os.environ)
     # After the checks, since these take a second.
     import uvloop
 
@@ -90,6 +94,12 @@ def _interception(
     if not intercept_host or intercept_ca is None or trust_bundle is None:
         raise click.UsageError("--intercept-host, --intercept-ca and --trust-bundle go together.")
     return Interception(intercept_host, intercept_ca, trust_bundle, intercept_port)
+
+
+def _compute_alone(environment: MutableMapping[str, str]) -> None:
+    """One thread for linear algebra, unless the user wants more: by itself it takes all cores, which are the app's."""
+    if not any(name in environment for name in _THREADS):
+        environment.update(dict.fromkeys(_THREADS, "1"))
 
 
 def _configure_logging(log_format: str, level: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from cachedistill_sidecar.ledger.account import Account
     from cachedistill_sidecar.route import Route
     from cachedistill_sidecar.route_document import Fallback, Rule
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +93,16 @@ class Lessons:
         return Judge(cache.embedder, FallbackJudge(self._fallbacks, fallback, settings, allowance, spend), self._rng)
 
 
-def _learner(cache: LiveCache, route: str, budgets: Mapping[str, int]) -> Learner:
+def _learner(cache: LiveCache, route: str, budgets: Mapping[str, int]) -> Learner | None:
     # Imported here: only a sidecar with an embedder is to pay for numerical packages.
     from cachedistill_sidecar.learning.learner import Learner
+    from cachedistill_sidecar.policy.prior import PriorDamaged
 
-    return Learner(cache.store, cache.seal, route, budgets)
+    try:
+        return Learner(cache.store, cache.seal, route, budgets)
+    except PriorDamaged as error:
+        log.error("no hits by meaning from cache %s: %s", cache.document.name, error)
+        return None
 
 
 def _budgets(rules: list[Rule], cache: str) -> dict[str, int]:

@@ -29,6 +29,9 @@ _NEXT = frozenset({408, 429, 500, 502, 503, 504, 529})
 # Those that say that the work was not done, if they also say when to come back.
 _REFUSED = frozenset({429, 503, 529})
 _PAUSE_SECONDS = 0.1
+# Four times what may be stored is read along, but no less than this: a token of a few letters comes as 250 bytes of a
+# stream, so even a short answer's may be a hundred times as long as its text.
+_LEAST_READ_BYTES = 1 << 22
 
 
 async def ask(exchange: Exchange, headers: CIMultiDict[str], parts: Parts) -> tuple[aiohttp.ClientResponse, Fallback]:
@@ -54,8 +57,15 @@ async def ask(exchange: Exchange, headers: CIMultiDict[str], parts: Parts) -> tu
 
 
 async def ask_again(exchange: Exchange, parts: Parts) -> Answer | None:
-    """A fresh answer to a request that has its answer, for the route's own money; None when there is no usable one."""
+    """A fresh answer to a request that has its answer, for the route's own money; None when there is no usable one.
+
+    A fallback that asked to be left alone is: what it still takes is for clients.
+    """
+    if not exchange.fallbacks or parts.fallbacks.rests(exchange.fallbacks[0]):
+        return None
     headers = sendable(exchange)
+    # By it a provider would know the call again, and give the answer that it gave before.
+    headers.popall("idempotency-key", None)
     response: aiohttp.ClientResponse | None = None
     tee: Tee | None = None
     answer: Answer | None = None
@@ -114,8 +124,9 @@ def tee_of(exchange: Exchange, response: aiohttp.ClientResponse) -> Tee:
     """What reads a fallback's answer along."""
     assert exchange.dialect is not None
     headers = response.headers
-    limit = exchange.cache.document.max_entry_bytes if exchange.cache is not None else 1 << 20
-    return Tee(exchange.dialect, headers.get("content-type", ""), headers.get("content-encoding", ""), 4 * limit)
+    stored = exchange.cache.document.max_entry_bytes if exchange.cache is not None else 0
+    limit = max(4 * stored, _LEAST_READ_BYTES)
+    return Tee(exchange.dialect, headers.get("content-type", ""), headers.get("content-encoding", ""), limit)
 
 
 async def _try(request: Request, fallback: Fallback, parts: Parts, *, last: bool) -> aiohttp.ClientResponse:

@@ -27,39 +27,45 @@ _MOST_BYTES = 4096
 
 
 def give(body: bytes, parts: Parts, headers: Mapping[str, str] | None = None) -> Reply:
-    """Take `{"trace": ..., "right": ...}`, once for each trace. With `headers`, only from whoever was served."""
+    """Take `{"trace": ..., "right": ...}`, once for each answer. With `headers`, only from whoever was served.
+
+    A trace may be an app's own, with many answers: then `"entry"` says which one is meant.
+    """
     try:
         document = orjson.loads(body if len(body) <= _MOST_BYTES else b"")
     except ValueError:
         document = None
     if not isinstance(document, dict):
         return 400, {"error": 'the body must be {"trace": "...", "right": true or false}'}
-    trace, right = document.get("trace"), document.get("right")
+    trace, right, entry = document.get("trace"), document.get("right"), document.get("entry")
     if not isinstance(trace, str):
         return 400, {"error": "trace: must be the answer's x-cachedistill-trace header"}
     if not isinstance(right, bool):
         return 400, {"error": "right: must be true or false"}
-    served = [each for each in parts.records.served(trace) if headers is None or _is(each, headers, parts)]
-    if not served:
+    if not (entry is None or isinstance(entry, str)):
+        return 400, {"error": "entry: must be the answer's x-cachedistill-entry header"}
+    yours = [each for each in parts.records.served(trace) if headers is None or _is(each, headers, parts)]
+    meant = [each for each in yours if entry in (None, each.entry)]
+    if len({each.entry for each in meant}) > 1:
+        return 409, {"error": "entry: the trace has several answers; send the x-cachedistill-entry header of one"}
+    judged = next((each for each in meant if parts.records.judge(each)), None)
+    if judged is None:
         return 404, {"error": "trace: none of the last 1000 decisions that are yours and have no feedback yet"}
-    parts.records.judge(trace)
-    learn(served, parts, Source.FEEDBACK, right=right)
-    if not right:
-        for each in served:
-            if each.cache in parts.lessons:
-                parts.lessons[each.cache].suspensions.suspend(each.entry, Cause.FEEDBACK)
-    return 200, {"trace": trace, "right": right}
+    learn([judged], parts, Source.FEEDBACK, right=right)
+    if not right and judged.cache in parts.lessons:
+        parts.lessons[judged.cache].suspensions.suspend(judged.entry, Cause.FEEDBACK)
+    return 200, {"trace": trace, "entry": judged.entry, "right": right}
 
 
-def removed(entry: str, parts: Parts) -> None:
-    """An entry was removed because it was wrong: nobody is to serve it from memory, and what it was served for was
-    wrong."""
+def removed(entry: str, aliases: Iterable[str], parts: Parts) -> None:
+    """An entry was removed because it was wrong: nobody is to serve it from memory, or the same answer by an alias,
+    and what it was served for was wrong."""
     for lesson in parts.lessons.values():
-        lesson.suspensions.suspend(entry, Cause.REMOVED)
-    served = list(parts.records.serving(entry))
-    for each in served:
-        parts.records.judge(each.trace)
-    learn(served, parts, Source.REMOVED, right=False)
+        for each in (entry, *aliases):
+            lesson.suspensions.suspend(each, Cause.REMOVED)
+    learn(
+        [each for each in parts.records.serving(entry) if parts.records.judge(each)], parts, Source.REMOVED, right=False
+    )
 
 
 def learn(served: Iterable[Served], parts: Parts, source: Source, *, right: bool) -> None:

@@ -46,6 +46,8 @@ class Placed:
     judgement: Judgement | None
     novel: bool
     """Whether no stored answer was right."""
+    guess: str = ""
+    """The candidate's group, when the judge could say whether it was right."""
 
     @property
     def right(self) -> bool | None:
@@ -62,51 +64,93 @@ async def learn(exchange: Exchange, entry: Entry, known: Entry | None, parts: Pa
     assert exchange.cache is not None
     assert exchange.query is not None
     assert exchange.query.text is not None
-    cache, text = exchange.cache, exchange.query.text
-    lesson = parts.lessons[cache.document.name]
-    vector = await _vector(exchange, cache, text)
-    if vector is not None:
-        judge = judge_of(exchange, lesson)
+    lesson = parts.lessons[exchange.cache.document.name]
+    try:
+        vector = await _vector(exchange, exchange.cache, exchange.query.text)
+        if vector is not None:
+            await _compare(exchange, entry, known, vector, parts)
+        await _until_removal_is_known(entry.key, lesson)
+    finally:
+        # The fresh answer has taken the place of a suspended one: it agrees with it, or replaces it. At a stop, too,
+        # or the suspension would outlive the sidecar.
+        lesson.suspensions.clear(entry.key)
+
+
+async def _compare(exchange: Exchange, entry: Entry, known: Entry | None, vector: Vector, parts: Parts) -> None:
+    assert exchange.cache is not None
+    assert exchange.query is not None
+    assert exchange.query.text is not None
+    lesson, text = parts.lessons[exchange.cache.document.name], exchange.query.text
+    placed = Placed(secrets.token_hex(16), None, True)
+    try:
         verdict, neighbours = await _verdict(exchange, lesson, vector, text)
-        placed = await place(exchange, entry, verdict, neighbours, lesson)
+        placed = await place(exchange, entry, verdict, neighbours, parts)
         if known is not None:
+            judge = judge_of(exchange, lesson)
             judgement = await judge.compare(text, known.answer.text, entry.answer.text, asker_of(exchange))
             if judgement.opinion is Opinion.SAME:
                 placed = replace(placed, group=known.group)
-        store(exchange, replace(entry, group=placed.group), vector, placed, parts)
-        if not await _regenerated(exchange, entry, lesson, placed, parts) and verdict is not None:
-            label(exchange, lesson, verdict, placed, Source.MISS)
-        await _try_judge(exchange, entry, vector, lesson, parts)
-    await _clear(entry.key, lesson)
+    finally:
+        # Whether the judge fails or is cut short by a stop: it can be found by meaning, if in a group of its own.
+        store(exchange, replace(entry, group=placed.group, guess=placed.guess), vector, placed, parts)
+    if not await _regenerated(exchange, entry, lesson, placed, parts) and verdict is not None:
+        label(exchange, lesson, verdict, placed, Source.MISS)
+    await _try_judge(exchange, entry, vector, lesson, parts)
 
 
 async def place(
-    exchange: Exchange, fresh: Entry, verdict: Verdict | None, neighbours: Sequence[Neighbour], lesson: Lesson
+    exchange: Exchange,
+    fresh: Entry,
+    verdict: Verdict | None,
+    neighbours: Sequence[Neighbour],
+    parts: Parts,
+    known: Entry | None = None,
 ) -> Placed:
     """The group of a fresh answer: the candidate's when the judge takes the two for the same, one of the others' when
-    they are equal, else its own."""
-    assert exchange.query is not None
-    assert exchange.query.text is not None
+    they are equal, else its own. `known`: what the candidate's answer was, if not what is stored now."""
+    assert exchange.cache is not None
+    lesson = parts.lessons[exchange.cache.document.name]
     own = fresh.key
     if any(each.group == own and each.entry != own for each in neighbours):
         # Others had got an earlier answer to this text, which may have been another.
         own = secrets.token_hex(16)
     candidate = None if verdict is None else verdict.candidate
-    known = None if candidate is None else await _entry(lesson.cache, candidate.entry)
+    if known is None and candidate is not None:
+        known = await _entry(lesson.cache, candidate.entry)
     if verdict is None or candidate is None or known is None:
         return Placed(own, None, True)
-    judgement = await judge_of(exchange, lesson).compare(
-        exchange.query.text, known.answer.text, fresh.answer.text, asker_of(exchange)
-    )
+    judgement = await _judged(exchange, verdict, known.answer.text, fresh.answer.text, parts)
     if judgement.opinion is Opinion.SAME:
-        return Placed(candidate.group, judgement, False)
+        return Placed(candidate.group, judgement, False, candidate.group)
     if judgement.opinion is Opinion.DIFFERENT:
         for group in verdict.others[:_OTHER_GROUPS]:
             nearest = next(each for each in neighbours if each.group == group)
             other = await _entry(lesson.cache, nearest.entry)
             if other is not None and squeeze(other.answer.text) == squeeze(fresh.answer.text):
-                return Placed(group, judgement, False)
+                return Placed(group, judgement, False, candidate.group)
+        return Placed(own, judgement, True, candidate.group)
     return Placed(own, judgement, True)
+
+
+async def _judged(exchange: Exchange, verdict: Verdict, known: str, fresh: str, parts: Parts) -> Judgement:
+    """What the judge says of two answers. What the forecast speaks clearly against must be true of a second fresh
+    answer, too: judges err, and so do models now and then."""
+    from cachedistill_sidecar.policy.judge_noise import doubtful
+
+    assert exchange.cache is not None
+    assert exchange.query is not None
+    assert exchange.query.text is not None
+    assert verdict.probability is not None
+    judge, asker = judge_of(exchange, parts.lessons[exchange.cache.document.name]), asker_of(exchange)
+    judgement = await judge.compare(exchange.query.text, known, fresh, asker)
+    if judgement.opinion is Opinion.UNDECIDED or not doubtful(verdict.probability, judgement.opinion is Opinion.SAME):
+        return judgement
+    with parts.verifier.place() as free:
+        second = await ask_again(exchange, parts) if free else None
+    if second is None:
+        return judgement
+    again = await judge.compare(exchange.query.text, known, second.text, asker)
+    return judgement if again.opinion is Opinion.UNDECIDED else again
 
 
 def store(exchange: Exchange, entry: Entry, vector: Vector, placed: Placed, parts: Parts) -> None:
@@ -176,7 +220,7 @@ async def _verdict(
     except StoreUnavailable:
         return None, ()
     neighbours = [each for each in found if each.entry != exchange.key]
-    return policy(exchange, lesson.learner, lesson).judge(text, neighbours), neighbours
+    return policy(exchange, lesson.learner, lesson).judge(text, neighbours, time.time()), neighbours
 
 
 async def _entry(cache: LiveCache, key: str) -> Entry | None:
@@ -200,7 +244,9 @@ async def _regenerated(exchange: Exchange, entry: Entry, lesson: Lesson, placed:
         judgement = await judge_of(exchange, lesson).compare(
             exchange.query.text, known.answer.text, entry.answer.text, asker_of(exchange)
         )
-        label(exchange, lesson, served.verdict, replace(placed, judgement=judgement), Source.REGENERATED)
+        # Once: whoever asks for ten fresh answers says no more about the one that was served.
+        if judgement.opinion is not Opinion.UNDECIDED and parts.records.judge(served):
+            label(exchange, lesson, served.verdict, replace(placed, judgement=judgement), Source.REGENERATED)
         if judgement.opinion is Opinion.DIFFERENT:
             lesson.suspensions.suspend(served.entry, Cause.FEEDBACK)
     return True
@@ -224,11 +270,7 @@ async def _try_judge(exchange: Exchange, entry: Entry, vector: Vector, lesson: L
             lesson.learner.record(trial)
 
 
-async def _clear(key: str, lesson: Lesson) -> None:
-    """A fresh answer to the same text has taken the place of a suspended one: it agrees with it, or replaces it."""
+async def _until_removal_is_known(key: str, lesson: Lesson) -> None:
     suspension = lesson.suspensions.of(key)
-    if suspension is None:
-        return
-    if suspension.cause is Cause.REMOVED:
+    if suspension is not None and suspension.cause is Cause.REMOVED:
         await asyncio.sleep(max(0.0, suspension.since + _KNOWN_SECONDS - time.time()))
-    lesson.suspensions.clear(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from cachedistill_sidecar.cache.store import StoreUnavailable
@@ -72,7 +73,7 @@ async def _choose(
     """Judge until the accepted neighbour's answer is there, or none is accepted."""
     cache = lesson.cache
     while True:
-        verdict = budgeted.judge(text, neighbours)
+        verdict = budgeted.judge(text, neighbours, time.time())
         exchange.neighbours, exchange.verdict, exchange.reason = tuple(neighbours), verdict, verdict.reason
         if not verdict.accepted or verdict.candidate is None:
             return
@@ -98,7 +99,10 @@ def _share(exchange: Exchange, budgeted: Budgeted) -> float:
 
 def _serve(exchange: Exchange, entry: Entry | None, reason: Reason, lesson: Lesson) -> bool:
     """Settle the exchange with an entry, unless there is none, it was removed or is older than the request allows."""
-    if entry is None or exchange.cache is None or lesson.suspensions.removed(entry):
+    if entry is None or exchange.cache is None:
+        return False
+    if lesson.suspensions.removed(entry):
+        exchange.reason = Reason.SUSPENDED
         return False
     if exchange.max_age is not None and exchange.cache.age(entry) > exchange.max_age:
         exchange.reason = Reason.STALE

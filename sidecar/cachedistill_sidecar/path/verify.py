@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cachedistill_sidecar.cache.entry import Entry
@@ -51,8 +52,9 @@ async def _compare(exchange: Exchange, parts: Parts) -> tuple[str, str]:
     if answer is None:
         return "failed", ""
     fresh = Entry(exchange.key, answer, time.time(), principal=exchange.principal)
-    placed = await place(exchange, fresh, exchange.verdict, exchange.neighbours or (), lesson)
-    fresh = Entry(exchange.key, answer, fresh.stored_at, placed.group, exchange.principal)
+    # With the answer that was served: under its key there may be another one by now, or none.
+    placed = await place(exchange, fresh, exchange.verdict, exchange.neighbours or (), parts, exchange.entry)
+    fresh = replace(fresh, group=placed.group, guess=placed.guess)
     store(exchange, fresh, exchange.vector, placed, parts)
     label(exchange, lesson, exchange.verdict, placed, Source.VERIFIED, share=exchange.share)
     if placed.right is False:

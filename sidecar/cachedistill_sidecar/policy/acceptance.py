@@ -59,20 +59,22 @@ class Budgeted:
     agreeing: int = 1
     suspended: Collection[str] = frozenset()
 
-    def judge(self, query: str, neighbours: Sequence[Neighbour]) -> Verdict:
-        """The verdict on these neighbours, which come by falling similarity."""
+    def judge(self, query: str, neighbours: Sequence[Neighbour], now: float) -> Verdict:
+        """The verdict on these neighbours, which come by falling similarity; `now` in seconds since the epoch."""
         if not neighbours:
             return Verdict(None, False, Reason.COLD)
-        found = examine(query, neighbours, self.model.words, self.model.novelty)
+        found = examine(query, neighbours, self.model.habits, now)
         features = tuple([round(feature, _DIGITS) for feature in found.features])
         probability = self.model.probability(features)
         cutoff = self.model.standing(self.permille).cutoff
         held = self._held(query, found.members, probability, cutoff)
         considered: list[Considered] = []
         candidate = found.members[0]
-        reason = held
+        reason: Reason | None = None
         for member in found.members:
-            blocked = held or self._blocked(query, member)
+            # What the wordings give away says more than a probability that it has made low.
+            doubt = held is None or held is Reason.BELOW_CONFIDENCE
+            blocked = (self._blocked(query, member) if doubt else None) or held
             considered.append(Considered(member.entry, member.similarity, blocked))
             if blocked is None:
                 candidate, reason = member, Reason.SIMILAR
@@ -108,8 +110,10 @@ class Budgeted:
             return Reason.UNCERTIFIED
         if probability < cutoff:
             return Reason.BELOW_CONFIDENCE
-        asked = {member.principal for member in members}
-        return Reason.UNSHARED if self.principal not in asked and len(asked) < self.agreeing else None
+        # Who isn't known agrees with nobody, and is nobody's equal.
+        asked = {member.principal for member in members} - {""}
+        shared = self.agreeing == 1 or self.principal in asked or len(asked) >= self.agreeing
+        return None if shared else Reason.UNSHARED
 
     def _blocked(self, query: str, member: Neighbour) -> Reason | None:
         """Why this one may not answer."""

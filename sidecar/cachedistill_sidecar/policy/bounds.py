@@ -27,11 +27,6 @@ def clopper_pearson_upper(wrong: float, of: float, level: float) -> float:
     return high
 
 
-def bounded_by(share: float, wrong: float, of: float, level: float) -> bool:
-    """Whether that bound is at most `share`; quicker than the bound itself."""
-    return wrong < of and beta_cdf(share, wrong + 1, of - wrong) >= 1 - level
-
-
 def beta_cdf(x: float, a: float, b: float) -> float:
     """The regularised incomplete beta function, by its continued fraction (modified Lentz; DLMF 8.17.22)."""
     if x <= 0.0:

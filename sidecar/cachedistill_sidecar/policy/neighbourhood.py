@@ -7,13 +7,15 @@ similarity of the best alone; which of the query's words the group's own queries
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cachedistill_sidecar.exchange import Neighbour
 from cachedistill_sidecar.policy import wording_features
-from cachedistill_sidecar.policy.words import Weights, words_of
+from cachedistill_sidecar.policy.fairness import scales
+from cachedistill_sidecar.policy.words import NO_WEIGHTS, Weights, words_of
 
 NAMES = (
     "bias",
@@ -37,6 +39,11 @@ NAMES = (
     "covered_elsewhere",  # the same, for all other groups
     "uncovered",  # weight of the heaviest word that the group's queries lack
     "novelty",  # log of how often, of late, no known answer was right
+    "age",  # log of how many labelled queries ago the group's latest was answered
+    "age_elsewhere",  # the same, for all other groups
+    "mistakes",  # log of the share of neighbours whose own neighbours spoke for a wrong answer
+    "mistakes_inside",  # the same, among the group's members
+    "mistakes_towards",  # the same, among neighbours whose own neighbours spoke for this group
     *(f"wording_{name}" for name in wording_features.NAMES),  # query against the group's nearest
 )
 """What `Neighbourhood.features` gives, in its order."""
@@ -46,11 +53,29 @@ _SHARP, _SHARPER, _BROAD, _LEXICAL = 20.0, 60.0, 7.0, 15.0
 # would have them all.
 _UNKNOWN = 0.6
 _OVERLAP = 0.3
-# No principal has more than this share of the votes, as soon as there are enough others.
-_PRINCIPAL_SHARE = 1 / 3
-_PRINCIPALS = 3
+
+_NEAR = 10.0  # sharpness at which the mistakes of neighbours count
+_MISTAKES, _SEEN = 0.1, 0.5  # what is believed without neighbours: so many mistakes of so many
+_MOST_AGE, _MOST_UNCOUNTED = 8000.0, 300.0
 
 _traits = lru_cache(maxsize=2048)(wording_features.traits)
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What queries are like in a deployment: what each word says, how often no known answer is right (0..1), when the
+    labelled ones were asked, in order, and how many seconds there are from one to the next."""
+
+    words: Weights = field(default_factory=lambda: NO_WEIGHTS)
+    novelty: float = 0.5
+    times: Sequence[float] = ()
+    pace: float = 1.0
+
+    def age(self, at: float, now: float) -> float:
+        """How many labelled queries ago that was. Counted as far as the times go: a quiet night makes nothing older."""
+        last = self.times[-1] if self.times else at
+        since = min(max(0.0, now - max(at, last)) / self.pace, _MOST_UNCOUNTED)
+        return len(self.times) - bisect_right(self.times, at) + since
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +89,18 @@ class Neighbourhood:
     features: tuple[float, ...]
 
 
-def examine(query: str, neighbours: Sequence[Neighbour], weights: Weights, novelty: float) -> Neighbourhood:
-    """Look at a query among its neighbours, at least one, which come by falling similarity. `novelty` is in 0..1."""
+def examine(query: str, neighbours: Sequence[Neighbour], habits: Habits, now: float) -> Neighbourhood:
+    """Look at a query among its neighbours, at least one, which come by falling similarity; `now` as their `at`."""
     similarities = [each.similarity for each in neighbours]
     top = similarities[0]
-    fair = _fair([each.principal for each in neighbours], similarities)
+    ballots = [math.exp(_SHARP * (each - top)) for each in similarities]
+    fair = scales([each.principal for each in neighbours], ballots)
     groups = [each.group for each in neighbours]
-    votes = _votes(
-        groups, [math.exp(_SHARP * (each - top)) * part for each, part in zip(similarities, fair, strict=True)]
-    )
+    votes = _votes(groups, [ballot * part for ballot, part in zip(ballots, fair, strict=True)])
     ranked = sorted(votes, key=votes.__getitem__, reverse=True)
     group = ranked[0]
     mine = [each == group for each in groups]
-    overlap, covered, elsewhere, uncovered = _lexical(query, neighbours, mine, weights)
+    overlap, covered, elsewhere, uncovered = _lexical(query, neighbours, mine, habits.words)
     members = tuple([each for each, is_mine in zip(neighbours, mine, strict=True) if is_mine])
     other = next((each.similarity for each, is_mine in zip(neighbours, mine, strict=True) if not is_mine), 0.0)
     total = sum(votes.values()) + math.exp(_SHARP * (_UNKNOWN - top))
@@ -104,10 +128,32 @@ def examine(query: str, neighbours: Sequence[Neighbour], weights: Weights, novel
         covered,
         elsewhere,
         uncovered,
-        math.log(novelty + 0.003),
+        math.log(habits.novelty + 0.003),
+        *_ages(neighbours, mine, habits, now),
+        *_mistakes(neighbours, mine, group, top),
         *wording_features.compare(_traits(query), _traits(members[0].text)),
     )
     return Neighbourhood(group, members, tuple(ranked[1:]), features)
+
+
+def _ages(neighbours: Sequence[Neighbour], mine: Sequence[bool], habits: Habits, now: float) -> tuple[float, float]:
+    here = max([each.at for each, is_mine in zip(neighbours, mine, strict=True) if is_mine])
+    there = max([each.at for each, is_mine in zip(neighbours, mine, strict=True) if not is_mine], default=None)
+    elsewhere = _MOST_AGE if there is None else habits.age(there, now)
+    return math.log1p(habits.age(here, now)), math.log1p(elsewhere)
+
+
+def _mistakes(neighbours: Sequence[Neighbour], mine: Sequence[bool], group: str, top: float) -> list[float]:
+    wrong, seen = [_MISTAKES * _SEEN] * 3, [_SEEN] * 3
+    for neighbour, is_mine in zip(neighbours, mine, strict=True):
+        if not neighbour.guess:
+            continue
+        weight = math.exp(_NEAR * (neighbour.similarity - top))
+        for place, counts in enumerate((True, is_mine, neighbour.guess == group)):
+            if counts:
+                seen[place] += weight
+                wrong[place] += weight * (neighbour.guess != neighbour.group)
+    return [math.log(part / whole) for part, whole in zip(wrong, seen, strict=True)]
 
 
 def _votes(groups: Sequence[str], votes: Sequence[float]) -> dict[str, float]:
@@ -122,16 +168,6 @@ def _doubt(scores: Sequence[float], mine: Sequence[bool], fair: Sequence[float],
     votes = [math.exp(sharpness * (score - top)) * part for score, part in zip(scores, fair, strict=True)]
     total = sum(votes) + math.exp(sharpness * (_UNKNOWN - top))
     return math.log(1.02 - sum(vote for vote, is_mine in zip(votes, mine, strict=True) if is_mine) / total)
-
-
-def _fair(principals: Sequence[str], similarities: Sequence[float]) -> Sequence[float]:
-    """By how much each vote is scaled down, so that no principal outvotes the rest."""
-    if len(set(principals)) < _PRINCIPALS:
-        return [1.0] * len(principals)
-    votes = [math.exp(_SHARP * (each - similarities[0])) for each in similarities]
-    sums = _votes(principals, votes)
-    allowed = _PRINCIPAL_SHARE * sum(votes)
-    return [min(1.0, allowed / sums[principal]) for principal in principals]
 
 
 def _lexical(

@@ -71,6 +71,7 @@ _SPELLED = re.compile(
 )
 _SPELLED_WORDS = frozenset(_WORDS)
 
+_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<faint>~)?(?P<sign>(?<!\S)-)?(?P<currency>[$€£¥])?\s?(?:\bv\.?)?"
     r"(?P<digits>\d{4}-\d\d?-\d\d?|\d+(?:[.,:/]\d+)*)"
@@ -158,7 +159,7 @@ def _numbers(reading: Reading) -> list[Number]:
     text = reading.lower
     if not reading.vocabulary.isdisjoint(_SPELLED_WORDS):
         text = _SPELLED.sub(_digits, text)
-    if not any(character.isdigit() for character in text):
+    if not _DIGIT.search(text):
         return []
     found = (_number(match) for match in _NUMBER.finditer(text))
     return [number for number in found if number is not None]

@@ -12,7 +12,7 @@ from importlib.resources import files
 import numpy as np
 import orjson
 
-from cachedistill_sidecar.policy.calibrator import Calibrator
+from cachedistill_sidecar.policy.calibrator import Calibrator, Prior
 from cachedistill_sidecar.policy.neighbourhood import NAMES
 
 
@@ -21,17 +21,17 @@ class PriorDamaged(RuntimeError):
 
 
 @lru_cache(maxsize=1)
-def shipped() -> Calibrator:
+def shipped() -> Prior:
     """The prior of this version. Raises PriorDamaged."""
     document = orjson.loads(files(__package__).joinpath("prior.json").read_bytes())
-    if digest(document["features"]) != document["digest"]:
+    if digest(document["features"], document["information"]) != document["digest"]:
         raise PriorDamaged("prior.json differs from its digest: install the package anew")
     if [name for name, *_ in document["features"]] != list(NAMES):
         raise PriorDamaged("prior.json is of other features: run `python -m bench.prior`")
     weights, centre, scale = np.array([numbers for _, *numbers in document["features"]]).T
-    return Calibrator(weights, centre, scale)
+    return Prior(Calibrator(weights, centre, scale), np.array(document["information"]))
 
 
-def digest(features: list[list[str | float]]) -> str:
-    """SHA-256 over the features' names, weights, centres and scales."""
-    return hashlib.sha256(orjson.dumps(features)).hexdigest()
+def digest(features: list[list[str | float]], information: list[list[float]]) -> str:
+    """SHA-256 over the features' names, weights, centres and scales, and the information."""
+    return hashlib.sha256(orjson.dumps([features, information])).hexdigest()

@@ -58,3 +58,6 @@ def _known() -> list[float]:
 
 
 _KNOWN = _known()
+
+NO_WEIGHTS = weights(0.0, [0.0] * BUCKETS)
+"""Before there are queries."""

@@ -20,6 +20,8 @@ def decision_headers(exchange: Exchange) -> dict[str, str]:
         Header.REASON: str(exchange.reason),
         Header.TRACE: exchange.trace.id,
     }
+    if entry := exchange.key if exchange.entry is None else exchange.entry.key:
+        headers[Header.ENTRY] = entry
     if exchange.entry is not None:
         headers[Header.AGE] = str(int(max(0.0, time.time() - exchange.entry.stored_at)))
     if exchange.decision is Decision.SEMANTIC_HIT and exchange.verdict is not None and exchange.verdict.candidate:

@@ -203,6 +203,10 @@ class Header(_Described):
     DECISION = "x-cachedistill-decision", "which tier answered"
     REASON = "x-cachedistill-reason", "why"
     TRACE = "x-cachedistill-trace", "trace id, for the tracing backend and `cachedistill explain`"
+    ENTRY = (
+        "x-cachedistill-entry",
+        "the entry that was served or that the answer is stored as, for feedback and removal",
+    )
     SIMILARITY = "x-cachedistill-similarity", "on a semantic hit: its cosine similarity"
     PROBABILITY = "x-cachedistill-probability", "on a semantic hit: with which it is right, as far as is known"
     AGE = "age", "on a hit: the entry's age in seconds (RFC 9111)"

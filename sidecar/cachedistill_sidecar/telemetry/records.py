@@ -66,13 +66,16 @@ class Records:
         return [_record(kept) for kept in self._of(trace)]
 
     def served(self, trace: str) -> list[Served]:
-        """What was answered in one trace, the newest first, as long as nobody has told whether it was right."""
-        return [kept.served for kept in self._of(trace) if kept.served is not None and not kept.judged]
+        """What was answered in one trace, the newest first."""
+        return [kept.served for kept in self._of(trace) if kept.served is not None]
 
-    def judge(self, trace: str) -> None:
-        """Somebody has told whether the answers of a trace were right: that counts once."""
-        for kept in self._of(trace):
-            kept.judged = True
+    def judge(self, served: Served) -> bool:
+        """Somebody has told whether this answer was right: that counts once. Whether it does, or did before."""
+        for kept in self._kept:
+            if kept.served is served and not kept.judged:
+                kept.judged = True
+                return True
+        return False
 
     def served_to(self, principal: str, key: str, seconds: float) -> Served | None:
         """What somebody was served by meaning to a request, at most so long ago."""

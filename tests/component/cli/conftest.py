@@ -76,9 +76,11 @@ def process(
     teach_route(document, embedder_folder)
     file.write_text(document.model_dump_json(by_alias=True))
     process = Process(["--route", str(file)], own_environment(cache_home()))
-    certified(process.admin_url)
-    yield process
-    process.close()
+    try:
+        certified(process.admin_url)
+        yield process
+    finally:
+        process.close()
 
 
 @pytest.fixture

@@ -1,0 +1,22 @@
+"""Caps on what one principal may weigh: nobody outvotes all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_OF_THE_OTHERS = 0.5
+_PRINCIPALS = 3
+
+
+def scales(principals: Sequence[str], amounts: Sequence[float]) -> list[float]:
+    """By how much each amount is to be scaled, in 0..1, so that no principal has more than half of what all others have
+    together: a third of the whole. Of fewer than three principals nobody is capped, as none could be called the rest.
+    """
+    sums: dict[str, float] = {}
+    for principal, amount in zip(principals, amounts, strict=True):
+        sums[principal] = sums.get(principal, 0.0) + amount
+    if len(sums) < _PRINCIPALS:
+        return [1.0] * len(principals)
+    whole = sum(sums.values())
+    capped = {name: min(1.0, _OF_THE_OTHERS * (whole - own) / own) if own > 0 else 1.0 for name, own in sums.items()}
+    return [capped[principal] for principal in principals]

@@ -1,0 +1,104 @@
+"""From labels to a cut-off: how far they move the prior, and which share of wrong answers is expected above it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cachedistill_sidecar.policy.calibrator import Calibrator, Errors, Prior, Strength, fit, information
+from cachedistill_sidecar.policy.cutoff import Cutting, correction, expectation
+
+SIZE = 3
+START = Calibrator(np.array([1.0, 1.0, 0.5]), np.zeros(SIZE), np.ones(SIZE))
+NOTHING = Prior(START, np.zeros((SIZE, SIZE)))
+NO_CHANGE = Calibrator(np.array([0.0, 1.0]), np.zeros(2), np.ones(2))
+
+
+def features(count: int, seed: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    drawn = np.random.default_rng(seed).normal(size=(count, SIZE))
+    drawn[:, 0] = 1.0
+    return drawn
+
+
+@pytest.mark.parametrize(("count", "near"), [(20, True), (20_000, False)])
+def test_few_labels_leave_the_prior_where_it_is_and_many_move_it(count: int, near: bool) -> None:
+    seen = features(count)
+    right = (np.random.default_rng(2).random(count) < 0.2).astype(np.float64)
+    strength = Strength(seen=500.0, own=0.0, precision=1.0)
+    found = fit(NOTHING, strength, seen, right, np.ones(count), Errors())
+    moved = abs(float(found.probability(seen).mean() - START.probability(seen).mean()))
+    assert (moved < 0.06) is near
+    assert (abs(float(found.probability(seen).mean()) - 0.2) < 0.03) is not near
+
+
+def test_what_a_deployment_never_shows_is_kept_from_the_prior() -> None:
+    # Here the second and third feature are always the same; the prior has seen them apart.
+    apart = features(2000)
+    prior = Prior(START, information(START, apart, np.ones(len(apart))))
+    seen = features(2000)
+    seen[:, 2] = seen[:, 1]
+    right = (np.random.default_rng(2).random(len(seen)) < 1 / (1 + np.exp(-4 * seen[:, 1]))).astype(np.float64)
+    alone = np.array([[1.0, 0.0, 2.0]])
+
+    def moved(own: float) -> float:
+        found = fit(prior, Strength(seen=0.0, own=own, precision=1.0), seen, right, np.ones(len(seen)), Errors())
+        return abs(float(found.probability(alone)[0] - START.probability(alone)[0]))
+
+    assert moved(own=300.0) < moved(own=0.0)
+
+
+def test_the_expectation_leaves_room_for_a_standard_deviation() -> None:
+    for budget in (0.001, 0.01, 0.05, 0.3):
+        expected = 2000 * expectation(budget)
+        assert expected + np.sqrt(expected) == pytest.approx(2000 * budget)
+
+
+def test_the_cut_is_the_lowest_that_keeps_the_budget() -> None:
+    probability = np.linspace(1.0, 0.5, 1001)
+    cutting = Cutting.of(probability, np.ones(1001), NO_CHANGE)
+    lowest = cutting.lowest(0.1)
+    assert lowest is not None
+    assert (1 - probability[probability >= lowest]).mean() <= expectation(0.1)
+    assert (1 - probability[probability >= lowest - 0.001]).mean() > expectation(0.1)
+    safer = cutting.lowest(0.001)
+    assert safer is None or safer > lowest
+
+
+def test_there_is_no_cut_between_labels_of_one_probability() -> None:
+    probability = np.array([0.999] * 40 + [0.9] * 1000)
+    cutting = Cutting.of(probability, np.ones(len(probability)), NO_CHANGE)
+    assert cutting.probability.tolist() == [0.999, 0.9]
+    assert cutting.lowest(0.05) == 0.999
+
+
+def test_an_answer_counts_for_as_many_as_it_stands_for() -> None:
+    probability = np.array([0.99] * 50 + [0.7] * 50)
+    seldom = Cutting.of(probability, np.where(probability > 0.9, 20.0, 1.0), NO_CHANGE)
+    even = Cutting.of(probability, np.ones(100), NO_CHANGE)
+    often = Cutting.of(probability, np.where(probability > 0.9, 1.0, 20.0), NO_CHANGE)
+    assert [seldom.lowest(0.05), even.lowest(0.05)] == [0.7, 0.99]
+    assert [even.lowest(0.2), often.lowest(0.2)] == [0.7, 0.99]
+
+
+@pytest.mark.parametrize(("count", "least", "most"), [(20, 0.9, 0.95), (20_000, 0.6, 0.7)])
+def test_forecasts_that_came_out_worse_are_corrected_as_far_as_many_say_so(
+    count: int, least: float, most: float
+) -> None:
+    rng = np.random.default_rng(3)
+    forecast = rng.uniform(0.9, 0.95, count)
+    right = (rng.random(count) < 0.65).astype(np.float64)
+    found = correction(forecast, right, np.ones(count), Errors())
+    logits = np.log(forecast / (1 - forecast))
+    corrected = found.probability(np.stack([np.ones(count), logits], axis=1))
+    assert least < float(corrected.mean()) < most
+
+
+def test_one_label_that_stands_for_many_answers_corrects_little() -> None:
+    forecast, right = np.full(40, 0.95), np.ones(40)
+    right[0] = 0.0
+    weight = np.ones(40)
+    heavy = weight.copy()
+    heavy[0] = 1000.0
+    logits = np.array([[1.0, float(np.log(19))]])
+    even = float(correction(forecast, right, weight, Errors()).probability(logits)[0])
+    assert float(correction(forecast, right, heavy, Errors()).probability(logits)[0]) > even - 0.05
