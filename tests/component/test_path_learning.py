@@ -14,7 +14,9 @@ from cachedistill_sidecar.exchange import Answer, Exchange
 from cachedistill_sidecar.learning.suspensions import Cause
 from cachedistill_sidecar.parts import Parts
 from cachedistill_sidecar.path.ask import ask_again
+from cachedistill_sidecar.policy.calibrator import Prior
 from cachedistill_sidecar.policy.labels import Source
+from cachedistill_sidecar.policy.prior import PriorDamaged
 from tests.component.asking import App, settled
 from tests.component.learning_stage import ADA, ASKED, BOB, CAROL, DEBUG, GROUPS, OTHERWISE, REWORDED, THIRD
 from tests.component.learning_stage import labels_learnt as labels
@@ -257,3 +259,17 @@ async def test_an_answer_that_is_removed_while_it_is_read_is_not_told_as_a_hit(
     monkeypatch.setattr(lesson.cache, "get_near", removed_meanwhile)
     reply = await app.chat(REWORDED, headers=ADA)
     assert (reply.decision, reply.reason) == ("fallback", "suspended")
+
+
+async def test_a_damaged_prior_costs_hits_by_meaning_and_nothing_else(
+    start_sidecar: StartSidecar, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> Prior:
+        raise PriorDamaged("prior.json differs from its digest")
+
+    monkeypatch.setattr("cachedistill_sidecar.policy.error_budget.shipped", damaged)
+    sidecar = await start_sidecar(taught=False)
+    app = App(http, sidecar.url)
+    await stored(sidecar, app)
+    assert (await app.chat(ASKED, headers=ADA)).decision == "exact_hit"
+    assert (await app.chat(REWORDED, headers=ADA)).decision == "fallback"
