@@ -24,6 +24,7 @@ _WRONG = (("Which trains go to Lisbon?", 0.05), ("How long does an egg cook?", 0
 _EACH = 150
 # On a busy machine a sidecar finds its Redis a moment after it has started; some tests have none.
 _ROUNDS = 10
+_PATIENT_ROUNDS = 200
 
 
 @cache
@@ -66,9 +67,12 @@ async def teach(sidecar: Sidecar) -> None:
             continue
         for label in labels():
             learner.record(label)
-        for _ in range(_ROUNDS):
+        rounds, there = 0, False
+        while rounds < (_PATIENT_ROUNDS if there else _ROUNDS):
+            rounds += 1
             learner._fit_after = learner._fit_before = 0.0
-            if await learner.turn() and all(each.certified for each in learner.standings().values()):
+            there = await learner.turn() or there
+            if there and all(each.certified for each in learner.standings().values()):
                 break
             await asyncio.sleep(0.05)
 

@@ -35,18 +35,23 @@ class Kubelet:
         (self.folder / "resolv.conf").write_text(f"nameserver {network.NODE}\n")
         configuration = self.folder / "config.json"
         configuration.write_text(json.dumps(self._configuration(), indent=1))
-        processes.start(
-            "kubelet",
-            [
-                tool("kubelet"),
-                f"--config={configuration}",
-                f"--kubeconfig={self.plane.certificates}/kubelet.kubeconfig",
-                f"--root-dir={self.folder}/root",
-                f"--hostname-override={NODE}",
-                f"--node-ip={network.NODE}",
-            ],
-        )
-        until("Ready node", self._ready, explain=lambda: processes.tail("kubelet"))
+        command: list[str | Path] = [
+            tool("kubelet"),
+            f"--config={configuration}",
+            f"--kubeconfig={self.plane.certificates}/kubelet.kubeconfig",
+            f"--root-dir={self.folder}/root",
+            f"--hostname-override={NODE}",
+            f"--node-ip={network.NODE}",
+        ]
+        processes.start("kubelet", command)
+
+        def ready() -> bool:
+            # containerd answers a moment before its CRI part does, and the kubelet ends when that says no.
+            if processes.find("kubelet") is None:
+                processes.start("kubelet", command)
+            return self._ready()
+
+        until("Ready node", ready, explain=lambda: processes.tail("kubelet"))
 
     def _ready(self) -> bool:
         node = json.loads(self.plane.get(f"/api/v1/nodes/{NODE}"))

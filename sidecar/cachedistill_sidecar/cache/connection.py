@@ -30,10 +30,13 @@ Command: TypeAlias = tuple[str | float, ...]
 
 @contextmanager
 def _redis_errors() -> Iterator[None]:
-    """The client's own errors about Clusters are no RedisError, but a Cluster that can't be asked is one."""
+    """The client's own errors about Clusters are no RedisError, but a Cluster that can't be asked is one.
+
+    And a command that was about to be written while its connection was dropped ends in an AttributeError.
+    """
     try:
         yield
-    except RedisClusterException as error:
+    except (RedisClusterException, AttributeError) as error:
         raise ConnectionError(str(error)) from error
 
 
