@@ -11,17 +11,6 @@ from cachedistill_sidecar.policy.judge_noise import Noise, doubtful
 UPPERS = (0.0, 0.001, 0.02, 0.07, 0.3, 0.99, 1.0)
 
 
-def test_a_judge_that_was_never_tried_is_supposed_to_err_seldom() -> None:
-    assert 0.0 < Noise().false_different < 0.02
-    assert 0.0 < Noise().false_same < 0.02
-
-
-def test_many_trials_outweigh_what_is_supposed() -> None:
-    noise = Noise(asked_twice=10_000, judged_different=500, planted=10_000, judged_same=200)
-    assert noise.false_different == pytest.approx(0.05, rel=0.02)
-    assert noise.false_same == pytest.approx(0.02, rel=0.02)
-
-
 @pytest.mark.parametrize("upper", UPPERS)
 def test_without_trials_no_wrong_answer_is_excused(upper: float) -> None:
     assert Noise().correct(upper) >= upper

@@ -60,16 +60,6 @@ class Noise:
         others = [trial.judged_same for trial in trials if not trial.same]
         return cls(len(same), len(same) - sum(same), len(others), sum(others))
 
-    @property
-    def false_different(self) -> float:
-        """The share of right answers that the judge calls different, estimated; small while there are few trials."""
-        return _estimate(self.judged_different, self.asked_twice)
-
-    @property
-    def false_same(self) -> float:
-        """The share of wrong answers that the judge calls the same, estimated; small while there are few trials."""
-        return _estimate(self.judged_same, self.planted)
-
     def correct(self, upper: float) -> float:
         """An upper bound on the share of wrong answers, from one on the share that is labelled wrong.
 
@@ -102,10 +92,6 @@ class Noise:
             np.where(likely, different**2, np.where(unlikely, 1.0 - (1.0 - different) ** 2, different)),
             np.where(likely, 1.0 - (1.0 - same) ** 2, np.where(unlikely, same**2, same)),
         )
-
-
-def _estimate(mistaken: int, of: int) -> float:
-    return (mistaken + _SUPPOSED_MISTAKEN) / (of + _SUPPOSED)
 
 
 @lru_cache(maxsize=64)
