@@ -32,7 +32,7 @@ class Decision:
     """`candidate` is the neighbour whose answer is served, or would be; `probability` that it is right.
 
     `others`: the other groups among the neighbours, the likeliest first. `verify`: an answer that is served shall be
-    asked for again, off the path.
+    asked for again, off the path. `held`: by something that no cut-off overrules.
     """
 
     candidate: Neighbour | None
@@ -40,6 +40,7 @@ class Decision:
     probability: float
     others: tuple[str, ...] = ()
     verify: bool = False
+    held: bool = False
 
     @property
     def guess(self) -> str:

@@ -16,6 +16,7 @@ from cachedistill_sidecar.policy.labels import Source, Trial
 
 VERIFY_PERMILLE = 50
 _REFIT = 60  # labels at first, more when a fit takes longer; the product's learner refits after 20, or after seconds
+_GUARDS = (Reason.GUARD_NUMBER, Reason.GUARD_IDENTIFIER, Reason.GUARD_NEGATION)
 
 
 class Ours:
@@ -37,7 +38,8 @@ class Ours:
         self._verdict = verdict = policy.judge(text, neighbours, now)
         self._share = policy.verify_share(verdict, VERIFY_PERMILLE) if verdict.accepted else 1.0
         verify = self._chance.random() < self._share
-        return Decision(verdict.candidate, verdict.accepted, verdict.probability or 0.0, verdict.others, verify)
+        held = not verdict.accepted and verdict.reason in _GUARDS
+        return Decision(verdict.candidate, verdict.accepted, verdict.probability or 0.0, verdict.others, verify, held)
 
     def learn(self, decision: Decision, right: bool, novel: bool, principal: str, now: float) -> None:
         """See Budgeted."""

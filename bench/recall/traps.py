@@ -11,7 +11,6 @@ from bench.recall.vectors import Vectors
 from cachedistill_sidecar.cache.key import key, partition
 from cachedistill_sidecar.dialects.openai_chat import OPENAI_CHAT
 from cachedistill_sidecar.exchange import Neighbour, Query
-from cachedistill_sidecar.policy.wording import conflict
 
 TRAPS_ALLOWED = 0.10
 _STATIC = 0.90
@@ -29,11 +28,7 @@ def pairs(found: Sequence[Pair], known: Vectors, asked: Vectors, policy: Budgete
     cosines = [float(left @ right) for left, right in zip(known, asked, strict=True)]
     decisions = [_alone(policy, pair.known, pair.asked, cosine) for pair, cosine in zip(found, cosines, strict=True)]
     same = [pair.same for pair in found]
-    # What a guard holds back is served at no cut-off.
-    chances = [
-        each.probability if conflict(pair.asked, pair.known) is None else 0.0
-        for each, pair in zip(decisions, found, strict=True)
-    ]
+    chances = [0.0 if each.held else each.probability for each in decisions]
     traps = sorted((each for each, true in zip(chances, same, strict=True) if not true), reverse=True)
     cut = traps[int(TRAPS_ALLOWED * len(traps))] if traps else 1.0
     return {

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
 import pytest
 
 from cachedistill_sidecar.policy.calibrator import Calibrator, Errors, Prior, Strength, fit, information
-from cachedistill_sidecar.policy.cutoff import Cutting, correction, expectation
+from cachedistill_sidecar.policy.cutoff import Correction, Cutting, expectation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+else:
+    Array: TypeAlias = object
 
 SIZE = 3
 START = Calibrator(np.array([1.0, 1.0, 0.5]), np.zeros(SIZE), np.ones(SIZE))
 NOTHING = Prior(START, np.zeros((SIZE, SIZE)))
-NO_CHANGE = Calibrator(np.array([0.0, 1.0]), np.zeros(2), np.ones(2))
+NO_CHANGE = Correction.of(np.empty(0), np.empty(0), np.empty(0), Errors())
 
 
 def features(count: int, seed: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -64,6 +73,14 @@ def test_the_cut_is_the_lowest_that_keeps_the_budget() -> None:
     assert safer is None or safer > lowest
 
 
+@pytest.mark.parametrize(("budget", "least"), [(0.005, 0.9), (0.01, 0.8), (0.02, 0.6), (0.05, 0.5), (0.3, 0.5)])
+def test_what_is_much_likelier_wrong_than_the_budget_is_not_served_however_certain_the_rest(
+    budget: float, least: float
+) -> None:
+    cutting = Cutting.of(np.linspace(1.0, 0.0, 1001) ** 0.001, np.ones(1001), NO_CHANGE)
+    assert cutting.lowest(budget) == pytest.approx(least)
+
+
 def test_there_is_no_cut_between_labels_of_one_probability() -> None:
     probability = np.array([0.999] * 40 + [0.9] * 1000)
     cutting = Cutting.of(probability, np.ones(len(probability)), NO_CHANGE)
@@ -80,25 +97,44 @@ def test_an_answer_counts_for_as_many_as_it_stands_for() -> None:
     assert [even.lowest(0.2), often.lowest(0.2)] == [0.7, 0.99]
 
 
-@pytest.mark.parametrize(("count", "least", "most"), [(20, 0.9, 0.95), (20_000, 0.6, 0.7)])
+def told(rng: np.random.Generator, count: int, wrong: float) -> tuple[Array, Array]:
+    """Forecasts of .9 to .95, and verdicts with so many wrong."""
+    return rng.uniform(0.9, 0.95, count), (rng.random(count) >= wrong).astype(np.float64)
+
+
+def came_out(forecast: Array, right: Array) -> Correction:
+    return Correction.of(forecast, right, np.ones(len(forecast)), Errors())
+
+
+@pytest.mark.parametrize(("count", "least", "most"), [(20, 0.06, 0.13), (8000, 0.3, 0.36)])
 def test_forecasts_that_came_out_worse_are_corrected_as_far_as_many_say_so(
     count: int, least: float, most: float
 ) -> None:
+    forecast, right = told(np.random.default_rng(3), count, 0.35)
+    assert least < float(came_out(forecast, right).wrong(forecast).mean()) < most
+
+
+def test_what_came_out_of_late_says_more_than_what_came_before() -> None:
     rng = np.random.default_rng(3)
-    forecast = rng.uniform(0.9, 0.95, count)
-    right = (rng.random(count) < 0.65).astype(np.float64)
-    found = correction(forecast, right, np.ones(count), Errors())
-    logits = np.log(forecast / (1 - forecast))
-    corrected = found.probability(np.stack([np.ones(count), logits], axis=1))
-    assert least < float(corrected.mean()) < most
+    (good, was), (bad, became) = told(rng, 7000, 0.02), told(rng, 1000, 0.3)
+    forecast, right, at = np.concatenate([good, bad]), np.concatenate([was, became]), np.full(1, 0.92)
+    assert float(came_out(forecast, right).wrong(at)[0]) > 0.2
+    assert float(came_out(forecast[::-1], right[::-1]).wrong(at)[0]) < 0.04
 
 
-def test_one_label_that_stands_for_many_answers_corrects_little() -> None:
-    forecast, right = np.full(40, 0.95), np.ones(40)
-    right[0] = 0.0
-    weight = np.ones(40)
-    heavy = weight.copy()
-    heavy[0] = 1000.0
-    logits = np.array([[1.0, float(np.log(19))]])
-    even = float(correction(forecast, right, weight, Errors()).probability(logits)[0])
-    assert float(correction(forecast, right, heavy, Errors()).probability(logits)[0]) > even - 0.05
+def test_a_correction_is_about_forecasts_like_those_that_came_out_so() -> None:
+    found = came_out(*told(np.random.default_rng(3), 8000, 0.35))
+    assert float(found.wrong(np.full(1, 0.9995))[0]) == pytest.approx(0.0005, rel=0.2)
+
+
+def test_who_weighs_nothing_corrects_nothing() -> None:
+    forecast, right = told(np.random.default_rng(3), 8000, 0.35)
+    found = Correction.of(forecast, right, np.zeros(8000), Errors())
+    assert found.wrong(forecast) == pytest.approx(1 - forecast)
+
+
+def test_the_judges_errors_are_no_wrong_answers() -> None:
+    forecast, right = told(np.random.default_rng(3), 8000, 0.075)
+    noisy = np.where(np.random.default_rng(4).random(8000) < 0.05, 1 - right, right)
+    found = Correction.of(forecast, noisy, np.ones(8000), Errors(np.full(1, 0.05), np.full(1, 0.05)))
+    assert float(found.wrong(forecast).mean()) == pytest.approx(0.075, abs=0.012)

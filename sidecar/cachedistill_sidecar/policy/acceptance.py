@@ -117,7 +117,9 @@ class Budgeted:
 
     def _blocked(self, query: str, member: Neighbour) -> Reason | None:
         """Why this one may not answer."""
-        return Reason.SUSPENDED if member.entry in self.suspended else conflict(query, member.text)
+        if member.entry in self.suspended:
+            return Reason.SUSPENDED
+        return conflict(query, member.text, self.model.standing(self.permille).lifted)
 
 
 def label_of(

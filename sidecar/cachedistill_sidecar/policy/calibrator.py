@@ -1,7 +1,6 @@
 """From features to the probability of being right: logistic regression that starts at a prior and follows the labels.
 
-The posterior mode under a Gaussian prior: with few labels it is the prior, with many it is the data. Cross-fitting
-gives each label the probability that a model without it would have given, so that no label vouches for itself.
+The posterior mode under a Gaussian prior: with few labels it is the prior, with many it is the data.
 """
 
 from __future__ import annotations
@@ -126,18 +125,6 @@ def fit(prior: Prior, strength: Strength, features: Array, right: Array, weights
         if largest < 1e-4:
             break
     return Calibrator(beta, start.centre, start.scale)
-
-
-def cross_fitted(
-    prior: Prior, strength: Strength, features: Array, right: Array, weights: Array, errors: Errors
-) -> Array:
-    """For each label, the probability by a fit on the other half; the halves take turns in time. Shape [n]."""
-    odd = np.arange(len(right)) % 2 == 1
-    probabilities = np.empty(len(right))
-    for half in (odd, ~odd):
-        model = fit(prior, strength, features[~half], right[~half], weights[~half], errors.of(~half))
-        probabilities[half] = model.probability(features[half])
-    return probabilities
 
 
 def information(calibrator: Calibrator, features: Array, weights: Array) -> Array:

@@ -12,10 +12,12 @@ best cut it certified a stream that is exactly at its budget in 27 % of the case
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from cachedistill_sidecar.policy.calibrator import Array
+from cachedistill_sidecar.policy.calibrator import Array, Mask
 
 ALPHA = 0.1
 """The probability of a certificate for a stream that is not within the budget, as long as it stays what it is."""
@@ -27,21 +29,34 @@ _ENOUGH = 100.0
 _AT_FIRST, _LATER, _JOINING = 0.75, 0.05, (200, 500, 1000, 2000, 4000)
 
 
-def missing(expected: Array, wrong: Array, weight: Array, budget: float) -> int:
-    """0 with a certificate, else the number of right labels that would give one.
+@dataclass(frozen=True, slots=True)
+class Bets:
+    """Labels in time order, [n]: the probability of the verdict "wrong" as it had been forecast, the verdict (1 for
+    wrong), and a weight in 0..1 by which the bet is made smaller."""
 
-    For labels in time order, [n]: the probability of the verdict "wrong" as it had been forecast, the verdict (1 for
-    wrong), and a weight in 0..1 by which the bet is made smaller. `budget` is a share of such verdicts.
-    """
-    bets = weight * np.maximum(0.0, budget - np.maximum(expected, _LEAST_EXPECTED * budget)) / (budget * (1.0 - budget))
-    growth = np.concatenate([[0.0], np.cumsum(np.log1p(bets * (budget - wrong)))])
-    capital = _AT_FIRST * np.exp(np.minimum(growth, _ENOUGH))
-    for joining in _JOINING:
-        since = np.where(np.arange(len(growth)) >= joining, growth - growth[: joining + 1][-1], 0.0)
-        capital += _LATER * np.exp(np.minimum(since, _ENOUGH))
-    if capital.max() >= 1.0 / ALPHA:
-        return 0
-    return _right_labels(float(capital[-1]), len(wrong), budget)
+    expected: Array
+    wrong: Array
+    weight: Array
+
+    def picked(self, which: Mask) -> Self:
+        """Those of some labels."""
+        return type(self)(self.expected[which], self.wrong[which], self.weight[which])
+
+    def missing(self, budget: float) -> int:
+        """0 with a certificate, else the number of right labels that would give one; `budget` is a share of verdicts
+        "wrong", and without any there is no certificate."""
+        if budget <= 0.0:
+            return 1
+        stakes = np.maximum(0.0, budget - np.maximum(self.expected, _LEAST_EXPECTED * budget))
+        stakes = self.weight * stakes / (budget * (1.0 - budget))
+        growth = np.concatenate([[0.0], np.cumsum(np.log1p(stakes * (budget - self.wrong)))])
+        capital = _AT_FIRST * np.exp(np.minimum(growth, _ENOUGH))
+        for joining in _JOINING:
+            since = np.where(np.arange(len(growth)) >= joining, growth - growth[: joining + 1][-1], 0.0)
+            capital += _LATER * np.exp(np.minimum(since, _ENOUGH))
+        if capital.max() >= 1.0 / ALPHA:
+            return 0
+        return _right_labels(float(capital[-1]), len(self.wrong), budget)
 
 
 def fewest(budget: float) -> int:

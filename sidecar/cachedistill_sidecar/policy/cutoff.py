@@ -8,13 +8,45 @@ from typing import Self
 
 import numpy as np
 
-from cachedistill_sidecar.policy.calibrator import Array, Calibrator, Errors, Prior, Strength, fit
+from cachedistill_sidecar.policy.calibrator import Array, Errors
 
 _ANSWERS = 2000
 _FEWEST = 30
-_LIKELY = 0.5
-_UNCHANGED = Prior(Calibrator(np.array([0.0, 1.0]), np.zeros(2), np.ones(2)), np.zeros((2, 2)))
-_FIRM = Strength(seen=0.0, own=0.0, precision=200.0)
+# No answer is served whose chance of being wrong is above so many budgets, or above a half: where nearly all candidates
+# are certain, the share alone would allow it.
+_MOST_BUDGETS, _LEAST_LIKELY = 20.0, 0.5
+
+_GRID = np.linspace(-4.0, 9.0, 66)  # log-odds of being right
+_WIDTH = 1.0  # standard deviation of what a forecast says about its neighbours
+# Labels that are so many places old, or more, say first how forecasts come out, and later ones as far as they overrule
+# them: these count like the wrong answers that were forecast among them, all before like so many.
+_AGES = (8000, 2000, 600)
+_FIRM = 8.0
+_LEAST_FACTOR = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """How forecasts came out: by how much more was wrong than forecast, `factor`, at each of the log-odds of _GRID."""
+
+    factor: Array
+
+    @classmethod
+    def of(cls, forecast: Array, right: Array, weight: Array, errors: Errors) -> Self:
+        """For forecasts made before the verdict was known, and verdicts `right` (1 for right), in time order: [n]."""
+        near = np.exp(-0.5 * ((_GRID[:, None] - _log_odds(forecast)) / _WIDTH) ** 2) * weight
+        expected, found = near * (1.0 - forecast), near * errors.truth(1.0 - right)
+        factor = np.ones(len(_GRID))
+        for begin, end in zip(_AGES, (*_AGES[1:], 0), strict=True):
+            when = slice(max(0, len(forecast) - begin), max(0, len(forecast) - end))
+            told, came = expected[:, when].sum(axis=1), found[:, when].sum(axis=1)
+            factor = np.maximum(_LEAST_FACTOR, (_FIRM * factor + came) / (_FIRM + told))
+        return cls(factor)
+
+    def wrong(self, probability: Array) -> Array:
+        """The chance of being wrong, for forecasts of being right: [n]."""
+        chance: Array = (1.0 - probability) * np.interp(_log_odds(probability), _GRID, self.factor)
+        return np.minimum(1.0, chance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +57,11 @@ class Cutting:
     wrong: Array
 
     @classmethod
-    def of(cls, probability: Array, weight: Array, correction: Calibrator) -> Self:
+    def of(cls, probability: Array, weight: Array, correction: Correction) -> Self:
         """For candidates that each stand for so many like them."""
         order = np.argsort(-probability, kind="stable")
         probability, weight = probability[order], weight[order]
-        wrong = np.cumsum(weight * (1.0 - correction.probability(_log_odds(probability)))) / np.cumsum(weight)
+        wrong = np.cumsum(weight * correction.wrong(probability)) / np.cumsum(weight)
         # Between candidates of the same probability there is no cut, nor where too few are above it.
         cuts = np.append(np.diff(probability) < 0, True) & (np.arange(1, len(wrong) + 1) >= _FEWEST)
         return cls(probability[cuts], wrong[cuts])
@@ -37,7 +69,9 @@ class Cutting:
     def lowest(self, budget: float) -> float | None:
         """The lowest cut that keeps a budget."""
         kept = np.flatnonzero(self.wrong <= expectation(budget))
-        return float(self.probability[kept[-1]]) if len(kept) else None
+        if not len(kept):
+            return None
+        return max(float(self.probability[kept[-1]]), _LEAST_LIKELY, 1.0 - _MOST_BUDGETS * budget)
 
 
 def expectation(budget: float) -> float:
@@ -48,19 +82,7 @@ def expectation(budget: float) -> float:
     return wrong / _ANSWERS
 
 
-def correction(forecast: Array, right: Array, weight: Array, errors: Errors) -> Calibrator:
-    """How forecasts came out: their log-odds stretched and shifted, as far as many labels say so (Platt, 1999).
-
-    `forecast`, verdicts `right` (1 for right) and `weight`, [n]: a label counts for as many answers as it stands for.
-    """
-    mattered = forecast >= _LIKELY
-    weight = weight[mattered]
-    # Many answers that a few labels stand for say no more than so many labels of one weight.
-    weight = weight * weight.sum() / np.maximum((weight**2).sum(), 1e-9)
-    return fit(_UNCHANGED, _FIRM, _log_odds(forecast[mattered]), right[mattered], weight, errors.of(mattered))
-
-
 def _log_odds(probability: Array) -> Array:
-    """[n, 2] of n probabilities: 1 and the log-odds."""
     bounded = np.clip(probability, 1e-4, 1.0 - 1e-4)
-    return np.stack([np.ones(len(bounded)), np.log(bounded / (1.0 - bounded))], axis=1)
+    odds: Array = np.log(bounded / (1.0 - bounded))
+    return odds

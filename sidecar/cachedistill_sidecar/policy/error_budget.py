@@ -5,22 +5,25 @@ is the lowest probability from which on the answers keep the budget. Two things 
 
 - a certificate: the labels have shown that among the likeliest candidates fewer are wrong than the budget allows (see
   `certificate.py`). Without one nothing is served;
-- the expectation: by the calibrator's probabilities, corrected by how forecasts came out of late, the share of wrong
-  among what is served at the cut-off stays below the budget (see `cutoff.py`).
+- the expectation: by the forecasts of late, corrected by how forecasts came out, the share of wrong among what is
+  served at the cut-off stays below the budget (see `cutoff.py`). A forecast is the probability that a candidate had
+  when it was decided about, by a model that could not know its label.
 
 Everything here is a pure function of the evidence: sidecars that know the same events serve by the same cut-off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from cachedistill_sidecar.policy import certificate, cutoff, drift
-from cachedistill_sidecar.policy.calibrator import Array, Calibrator, Prior, Strength, cross_fitted, fit
-from cachedistill_sidecar.policy.cutoff import Cutting
+from cachedistill_sidecar.decision import Reason
+from cachedistill_sidecar.policy import drift, guards
+from cachedistill_sidecar.policy.calibrator import Array, Calibrator, Prior, Strength, fit
+from cachedistill_sidecar.policy.certificate import Bets
+from cachedistill_sidecar.policy.cutoff import Correction, Cutting
 from cachedistill_sidecar.policy.evidence import Evidence
 from cachedistill_sidecar.policy.fairness import scales
 from cachedistill_sidecar.policy.judge_noise import Noise
@@ -32,9 +35,10 @@ from cachedistill_sidecar.policy.words import BUCKETS, weights
 
 __all__ = ["Evidence", "Model", "Part", "Standing", "learn"]
 
-_STRENGTH = Strength(seen=500.0, own=100.0, precision=1.0)
+_STRENGTH = Strength(seen=400.0, own=100.0, precision=1.0)
 _FEWEST = 30
-_RECENT = 3000
+_RECENT = 600
+_SETTLED = 1500
 _NOVELTY_PACE = 0.01
 _BEFORE_DRIFT = 0.1
 
@@ -45,7 +49,8 @@ class Standing:
 
     `cutoff`: the least probability at which an answer is served, None when nothing is certified; `missing` labels
     would be needed for a certificate, if none of them were wrong. `measured` and `upper`: the share of wrong answers
-    among those that were served and verified, and its bound. `served`: how many of those there were, in all.
+    among those that were served and verified, and its bound. `served`: how many of those there were, in all. `lifted`:
+    the guards that hold nothing back any more (see `guards.py`).
     """
 
     cutoff: float | None
@@ -58,6 +63,7 @@ class Standing:
     at_risk: bool
     drifting: bool
     budget: float = 0.0
+    lifted: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +73,6 @@ class Part:
     name: str
     value: float
     contribution: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Bets:
-    """What a certificate is about, since the last change: the forecasts of the verdict "wrong", verdicts, weights."""
-
-    expected: Array
-    wrong: Array
-    weight: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,8 @@ class Model:
     """Served answers that were all but certain came out wrong of late: more of them are verified."""
     served: int
     count: int
-    _bets: _Bets
+    _bets: Bets
+    _guarded: Mapping[Reason, Bets]
     _cutting: Cutting | None
     _verified: Verified
     _standings: dict[int, Standing] = field(default_factory=dict)
@@ -113,8 +111,8 @@ class Model:
         return known
 
     def _stand(self, budget: float) -> Standing:
-        bets, allowed = self._bets, self.noise.allowed(budget)
-        missing = certificate.missing(bets.expected, bets.wrong, bets.weight, allowed) if allowed > 0 else 1
+        allowed = self.noise.allowed(budget)
+        missing = self._bets.missing(allowed)
         lowest = self._cutting.lowest(budget) if self._cutting is not None and missing == 0 else None
         return Standing(
             cutoff=lowest,
@@ -127,6 +125,7 @@ class Model:
             at_risk=self._verified.exceeds(budget, self.noise),
             drifting=self.drifting,
             budget=budget,
+            lifted=guards.lifted(self._guarded, allowed),
         )
 
 
@@ -142,25 +141,26 @@ def learn(evidence: Evidence, budgets: Iterable[int], prior: Prior | None = None
     forecast, right, weight = _columns(labels)
     errors = noise.errors(forecast)
     fair = np.array(scales([label.principal for label in labels], [1.0] * len(labels)))
+    now = slice(changes.since, None)
+    features = np.array([label.features for label in labels]).reshape(len(labels), len(NAMES))
     if len(labels) >= _FEWEST:
-        features = np.array([label.features for label in labels])
         counting = np.where(np.arange(len(labels)) < changes.since, _BEFORE_DRIFT, 1.0) * fair
         calibrator = fit(prior, _STRENGTH, features, right, counting, errors)
-        probability = cross_fitted(prior, _STRENGTH, features, right, counting, errors)
-        late = slice(max(changes.since, len(labels) - _RECENT), None)
-        correction = cutoff.correction(forecast[late], right[late], weight[late], errors.of(late))
-        cutting = Cutting.of(probability[late], weight[late], correction)
-    now = slice(changes.since, None)
+        correction = Correction.of(forecast[now], right[now], fair[now], errors.of(now))
+        recent = slice(max(changes.since, len(labels) - _RECENT), None)
+        cutting = Cutting.of(forecast[recent], weight[recent], correction)
+    bets = Bets(1.0 - errors.observed(forecast)[now], 1.0 - right[now], fair[now])
     checked = np.array([label.served and label.source is not Source.FEEDBACK for label in labels], np.bool_)
     model = Model(
         calibrator=calibrator or prior.calibrator,
         habits=_habits(labels),
         noise=noise,
-        drifting=changes.since > 0 and len(labels) - changes.since < _RECENT / 2,
+        drifting=changes.since > 0 and len(labels) - changes.since < _SETTLED,
         suspicious=changes.suspicious,
         served=sum(report.served for report in evidence.traffic),
         count=len(labels),
-        _bets=_Bets(1.0 - errors.observed(forecast)[now], 1.0 - right[now], fair[now]),
+        _bets=bets,
+        _guarded=guards.bets(features[now], bets),
         _cutting=cutting,
         _verified=Verified(1.0 - right[checked], weight[checked]),
     )

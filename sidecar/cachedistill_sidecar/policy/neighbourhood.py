@@ -17,6 +17,8 @@ from cachedistill_sidecar.policy import wording_features
 from cachedistill_sidecar.policy.fairness import scales
 from cachedistill_sidecar.policy.words import NO_WEIGHTS, Weights, words_of
 
+_ALONE = ("extra", "overlap", "substituted", "rarest")
+
 NAMES = (
     "bias",
     "best",  # similarity of the group's nearest
@@ -44,7 +46,12 @@ NAMES = (
     "mistakes",  # log of the share of neighbours whose own neighbours spoke for a wrong answer
     "mistakes_inside",  # the same, among the group's members
     "mistakes_towards",  # the same, among neighbours whose own neighbours spoke for this group
-    *(f"wording_{name}" for name in wording_features.NAMES),  # query against the group's nearest
+    *(f"wording_{name}" for name in wording_features.NAMES),
+    # Of one member of the group alone, its similarity and wording say more than of one among many: divided by their
+    # number.
+    "alone",
+    "alone_cubed",
+    *(f"alone_{name}" for name in _ALONE),  # query against the group's nearest
 )
 """What `Neighbourhood.features` gives, in its order."""
 
@@ -58,6 +65,7 @@ _NEAR = 10.0  # sharpness at which the mistakes of neighbours count
 _MISTAKES, _SEEN = 0.1, 0.5  # what is believed without neighbours: so many mistakes of so many
 _MOST_AGE, _MOST_UNCOUNTED = 8000.0, 300.0
 
+_ALONE_PLACES = [wording_features.NAMES.index(name) for name in _ALONE]
 _traits = lru_cache(maxsize=2048)(wording_features.traits)
 
 
@@ -106,6 +114,7 @@ def examine(query: str, neighbours: Sequence[Neighbour], habits: Habits, now: fl
     total = sum(votes.values()) + math.exp(_SHARP * (_UNKNOWN - top))
     share, second = votes[group] / total, votes[ranked[1]] / total if len(ranked) > 1 else 0.0
     best = members[0].similarity
+    wording = wording_features.compare(_traits(query), _traits(members[0].text))
     lexical = [each + _OVERLAP * part for each, part in zip(similarities, overlap, strict=True)]
     features = (
         1.0,
@@ -131,7 +140,8 @@ def examine(query: str, neighbours: Sequence[Neighbour], habits: Habits, now: fl
         math.log(habits.novelty + 0.003),
         *_ages(neighbours, mine, habits, now),
         *_mistakes(neighbours, mine, group, top),
-        *wording_features.compare(_traits(query), _traits(members[0].text)),
+        *wording,
+        *[each / len(members) for each in (best, best**3, *[wording[place] for place in _ALONE_PLACES])],
     )
     return Neighbourhood(group, members, tuple(ranked[1:]), features)
 
