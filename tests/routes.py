@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from cachedistill_sidecar.route_document import Provider, RouteDocument, parse
+from cachedistill_sidecar.route_document import Provider, RouteDocument
+from cachedistill_sidecar.route_parsing import parse
 
 PRICE = {"inputPerMillion": "2.50", "outputPerMillion": "10.00"}
 

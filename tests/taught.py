@@ -48,7 +48,7 @@ def labels() -> tuple[Label, ...]:
                 novel=not right,
             )
             made += [label] * _EACH
-    # Evenly mixed, as a stream is: the halves of a cross-fit take turns.
+    # Evenly mixed, as a stream is.
     step = int(math.sqrt(len(made)))
     mixed = [each for start in range(step) for each in made[start::step]]
     # A certificate rests on forecasts that came true: those of a sidecar that had learnt for a while.
@@ -65,8 +65,9 @@ async def teach(sidecar: Sidecar) -> None:
         learner = lesson.learner
         if learner is None or not learner.standings() or any(each.certified for each in learner.standings().values()):
             continue
-        for label in labels():
-            learner.record(label)
+        begun = time.time() - len(labels())
+        for place, label in enumerate(labels()):
+            learner.record(replace(label, at=begun + place))
         rounds, there = 0, False
         while rounds < (_PATIENT_ROUNDS if there else _ROUNDS):
             rounds += 1

@@ -17,7 +17,7 @@ from cachedistill_sidecar.cache.store import Store
 from cachedistill_sidecar.learning.events import Events
 from cachedistill_sidecar.policy.labels import decode
 from cachedistill_sidecar.route import Route
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 
 
 async def append(route: Route, cache_name: str, lines: Iterable[str]) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from cachedistill_sidecar.redis_url import RedisUrl
@@ -383,33 +382,3 @@ class RouteDocument(Part):
             if dialects[judge.fallback] not in JUDGE_DIALECTS:
                 raise ValueError(f"{where} speaks {dialects[judge.fallback]}, a judge OpenAI or Anthropic")
         return self
-
-
-def parse(text: str | bytes) -> RouteDocument:
-    """Read a route document. Raises RouteError naming every wrong field."""
-    try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise RouteError(f"not JSON: {error}") from error
-    try:
-        return RouteDocument.model_validate(document)
-    except ValidationError as error:
-        raise RouteError("\n".join(_sentence(detail) for detail in _own(error.errors()))) from error
-
-
-def _own(errors: list[Any]) -> list[Any]:
-    """The errors without those that follow from others: pydantic also calls a list too short whose parts are wrong."""
-    places = [detail["loc"] for detail in errors]
-    return [
-        detail
-        for detail in errors
-        if detail["type"] != "too_short"
-        or not any(len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"] for place in places)
-    ]
-
-
-def _sentence(detail: Any) -> str:
-    where = ".".join(str(part) for part in detail["loc"]) or "the document"
-    if detail["type"] == "extra_forbidden":
-        return f"{where}: is not a field"
-    return f"{where}: {detail['msg'].removeprefix('Value error, ')}"

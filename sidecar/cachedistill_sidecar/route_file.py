@@ -8,7 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from cachedistill_sidecar.route_document import RouteDocument, RouteError, parse
+from cachedistill_sidecar.route_document import RouteDocument, RouteError
+from cachedistill_sidecar.route_parsing import parse
 
 log = logging.getLogger(__name__)
 

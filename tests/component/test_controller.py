@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from cachedistill_sidecar.local.redis import EmbeddedRedis
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 from e2e.cluster.kubectl import Kubectl
 from tests.component.webhook_process import free_port
 from tests.model_routes import SETTINGS

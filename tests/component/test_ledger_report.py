@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.cache import report
 from cachedistill_sidecar.local.redis import EmbeddedRedis
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 from tests.component.asking import App, eventually, settled
 from tests.conftest import StartSidecar
 from tests.routes import route_document

@@ -16,7 +16,7 @@ from cachedistill_sidecar import app as sidecar_module
 from cachedistill_sidecar import route_file
 from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.cli.default_route import pass_through_route
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 from tests.component.asking import App, Json, eventually, settled
 from tests.otlp import Receiver
 from tests.routes import route_document

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import orjson
 import pytest
 from redis.asyncio import Redis
 
 from cachedistill_operator.reconcile.status import Statuses
+from tests.budget_summaries import AT_RISK, summary
 from tests.component.cache_fixtures import redis as redis
 from tests.component.cache_fixtures import running as running
 from tests.component.cache_fixtures import stage as stage
@@ -20,7 +20,6 @@ from tests.model_routes import cache, route, rule
 from tests.topologies import Server, free_port
 
 MODEL = "all-MiniLM-L6-v2"
-AT_RISK = {"atRisk": True, "measuredPermille": 14, "upperPermille": 19}
 LEARNING = {"certified": False, "missing": 212, "labels": 30, "measuredPermille": None, "upperPermille": None}
 
 
@@ -39,21 +38,8 @@ async def start(stage: CacheStage, redis: Redis, running: Server, *, semantic: A
 
 async def tell(stage: CacheStage, redis: Redis, **changes: Any) -> None:
     """Sum up the route's budget as its sidecars do."""
-    summary = {
-        "maxErrorPermille": 10,
-        "certified": True,
-        "cutoff": 0.97,
-        "measuredPermille": 6,
-        "upperPermille": 9,
-        "labels": 5120,
-        "missing": 0,
-        "served": 10233,
-        "since": "2026-01-01T00:00:00Z",
-        "atRisk": False,
-        "drift": False,
-        "at": stage.on.now().timestamp(),
-    }
-    await redis.hset(f"{stage.prefix}budget", f"{stage.namespace}/chat|all", orjson.dumps(summary | changes).decode())
+    made = summary(at=changes.pop("at", stage.on.now().timestamp()), **changes)
+    await redis.hset(f"{stage.prefix}budget", f"{stage.namespace}/chat|all", made)
     await stage.look()
 
 

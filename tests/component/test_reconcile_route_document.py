@@ -12,7 +12,7 @@ from cachedistill_operator.api.group import API_VERSION, DOCUMENT_ANNOTATION
 from cachedistill_operator.cluster.client import ApiError
 from cachedistill_operator.reconcile.model_route import MISSING_SECONDS
 from cachedistill_operator.render.route_document import digest
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 from tests.component.route_fixtures import admin as admin
 from tests.component.route_fixtures import namespace as namespace
 from tests.component.route_fixtures import stage as stage

@@ -14,11 +14,14 @@ from tests.contract.scenarios import (
     langchain,
     ollama_chat,
     openai_chat,
+    openai_failures,
     openai_responses,
 )
 from tests.upstream import Upstream
 
-SCENARIOS = scenarios_of(openai_chat, openai_responses, anthropic_messages, azure, ollama_chat, langchain)
+SCENARIOS = scenarios_of(
+    openai_chat, openai_failures, openai_responses, anthropic_messages, azure, ollama_chat, langchain
+)
 REMEMBERED_WITHIN_SECONDS = 5.0
 
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

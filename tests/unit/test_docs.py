@@ -14,7 +14,7 @@ import pytest
 
 from cachedistill_sidecar.cli import cachedistill
 from cachedistill_sidecar.decision import Reason
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])

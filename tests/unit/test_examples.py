@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 
 ROOT = Path(__file__).parents[2]
 ROUTES = sorted((ROOT / "examples" / "routes").glob("*.json"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 
 from cachedistill_operator.api.conditions import Wanted
 from cachedistill_operator.api.group import Key
 from cachedistill_operator.render.budget import BudgetedRule, Report, budgeted, condition, reports, wrong_hits
+from tests import budget_summaries
+from tests.budget_summaries import AT_RISK
 from tests.model_routes import key, route, rule
 
 SUPPORT = Key("shop", "support")
@@ -17,27 +18,12 @@ NOW = 1_764_000_000.0
 DAY = 24 * 3600.0
 ALL = BudgetedRule(Key("shop", "chat"), "all", 10)
 REST = BudgetedRule(Key("shop", "chat"), "rest", 20)
-GOOD: dict[str, Any] = {
-    "maxErrorPermille": 10,
-    "certified": True,
-    "cutoff": 0.97,
-    "measuredPermille": 6,
-    "upperPermille": 9,
-    "labels": 5120,
-    "missing": 0,
-    "served": 10233,
-    "since": "2026-01-01T00:00:00Z",
-    "atRisk": False,
-    "drift": False,
-    "at": NOW - 60,
-}
 YOUNG = {"certified": False, "cutoff": None, "missing": 212, "labels": 30, "upperPermille": None}
-AT_RISK = {"atRisk": True, "measuredPermille": 14, "upperPermille": 19}
 DRIFTING = {"certified": False, "drift": True}
 
 
-def summary(**changes: Any) -> str:
-    return orjson.dumps(GOOD | changes).decode()
+def summary(*, at: Any = NOW - 60, **changes: Any) -> str:
+    return budget_summaries.summary(at=at, **changes)
 
 
 def known(*told: tuple[BudgetedRule, str | None]) -> tuple[Report, ...]:

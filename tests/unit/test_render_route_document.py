@@ -13,7 +13,7 @@ from cachedistill_operator.inject.volumes import volumes
 from cachedistill_operator.render import route_document
 from cachedistill_operator.render.compiled_route import InvalidRoute
 from cachedistill_operator.settings import SidecarDefaults
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 from tests.model_routes import OPENAI, cache, compiled, key, route, rule
 
 

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from cachedistill_sidecar.route import Route, model_at
-from cachedistill_sidecar.route_document import Fallback, Provider, Redis, RouteDocument, RouteError, parse
+from cachedistill_sidecar.route_document import Fallback, Provider, Redis, RouteDocument, RouteError
+from cachedistill_sidecar.route_parsing import parse
 
 Json = dict[str, Any]
 GOOD: Json = {

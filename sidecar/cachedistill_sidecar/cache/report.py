@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
 from redis.exceptions import RedisError
 
 from cachedistill_sidecar.cache.connection import Command, atomically
+from cachedistill_sidecar.cache.rounds import Rounds
 from cachedistill_sidecar.cache.store import Store
 from cachedistill_sidecar.ledger.figures import Figures
 
@@ -30,21 +30,15 @@ class Report:
         self._store = store
         self._key = f"{store.prefix}ledger"
         self._problem: str | None = None
-        self._sending = asyncio.Lock()
-        self._worker: asyncio.Task[None] | None = None
+        self._rounds = Rounds()
 
     def start(self) -> None:
         """Report from now on."""
-        self._worker = asyncio.create_task(self._work())
+        self._rounds.start(self._work())
 
     async def close(self) -> None:
         """Report for the last time."""
-        if self._worker is not None:
-            # Not in the middle: a report that is under way would be sent twice.
-            async with self._sending:
-                self._worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._worker
+        await self._rounds.end()
         await self.send()
 
     async def send(self) -> None:
@@ -72,5 +66,5 @@ class Report:
     async def _work(self) -> None:
         while True:
             await asyncio.sleep(_SECONDS)
-            async with self._sending:
+            async with self._rounds.under_way:
                 await self.send()

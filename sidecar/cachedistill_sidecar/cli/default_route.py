@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from cachedistill_sidecar.route_document import RouteDocument, parse
+from cachedistill_sidecar.route_document import RouteDocument
+from cachedistill_sidecar.route_parsing import parse
 
 OPENAI = "https://api.openai.com"
 ANTHROPIC = "https://api.anthropic.com"

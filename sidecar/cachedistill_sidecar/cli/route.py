@@ -22,7 +22,8 @@ def route() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
     """Say what FILE does, or every field that is wrong (and exit with 1)."""
-    from cachedistill_sidecar.route_document import RouteError, parse
+    from cachedistill_sidecar.route_document import RouteError
+    from cachedistill_sidecar.route_parsing import parse
 
     try:
         document = parse(file.read_bytes())

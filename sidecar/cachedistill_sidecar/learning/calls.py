@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -31,3 +32,10 @@ async def patiently(store: Store, operation: Callable[[], Awaitable[T]]) -> T:
     except (RedisError, OSError) as error:
         store.suspect(error)
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+async def lastly(operation: Awaitable[None], seconds: float) -> None:
+    """The last that is done at an end: in at most so long, and if Redis is there."""
+    with contextlib.suppress(StoreUnavailable, TimeoutError):
+        async with asyncio.timeout(seconds):
+            await operation

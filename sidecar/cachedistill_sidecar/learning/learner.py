@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cachedistill_sidecar.cache.rounds import Rounds
 from cachedistill_sidecar.cache.store import StoreUnavailable
+from cachedistill_sidecar.learning.calls import lastly
 from cachedistill_sidecar.learning.events import Events
 from cachedistill_sidecar.learning.summary import Summary
 from cachedistill_sidecar.policy.error_budget import Evidence, Model, Standing, learn
@@ -50,26 +52,18 @@ class Learner:
         """Events, and whatever else, that the model doesn't know yet; and of those, labels:"""
         self._unfitted_labels = 0
         self._fit_after = self._fit_before = 0.0
-        self._turning = asyncio.Lock()
-        self._worker: asyncio.Task[None] | None = None
+        self._rounds = Rounds()
         self._problem: str | None = None
 
     async def start(self) -> None:
         """Learn from now on; what is known already is read in the background."""
-        self._worker = asyncio.create_task(self._work())
+        self._rounds.start(self._work())
 
     async def close(self, seconds: float = 3.0) -> None:
         """Stop, and send what waits, in at most so long."""
-        if self._worker is not None:
-            # Between two rounds: a call of the Redis client that has just got its answer swallows a cancellation.
-            async with self._turning:
-                self._worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._worker
+        await self._rounds.end()
         self._report()
-        with contextlib.suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.events.send()
+        await lastly(self.events.send(), seconds)
 
     def adopt(self, rules: Mapping[str, int]) -> None:
         """Take the rules of a new route document."""
@@ -93,7 +87,7 @@ class Learner:
 
     async def turn(self) -> bool:
         """Send, read, fit and sum up, each if there is anything to do; whether Redis was there for it."""
-        async with self._turning:
+        async with self._rounds.under_way:
             there = True
             try:
                 if time.monotonic() - self._reported >= _REPORT_SECONDS and not self.events.waiting:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from cachedistill_sidecar.cache.connection import Command, atomically
+from cachedistill_sidecar.cache.rounds import Rounds
 from cachedistill_sidecar.cache.seal import Sealed
 from cachedistill_sidecar.cache.store import StoreUnavailable
-from cachedistill_sidecar.learning.calls import patiently
+from cachedistill_sidecar.learning.calls import lastly, patiently
 
 if TYPE_CHECKING:
     from cachedistill_sidecar.cache.entry import Entry
@@ -70,24 +71,16 @@ class Suspensions:
         self._changes: bytes | None = None
         self._reload_at = 0.0
         self._changed = asyncio.Event()
-        self._turning = asyncio.Lock()
-        self._worker: asyncio.Task[None] | None = None
+        self._rounds = Rounds()
 
     async def start(self) -> None:
         """Keep up with the other sidecars from now on."""
-        self._worker = asyncio.create_task(self._work())
+        self._rounds.start(self._work())
 
     async def close(self, seconds: float = 3.0) -> None:
         """Stop, and write what waits, in at most so long."""
-        if self._worker is not None:
-            # Between two rounds: a call of the Redis client that has just got its answer swallows a cancellation.
-            async with self._turning:
-                self._worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._worker
-        with contextlib.suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._write()
+        await self._rounds.end()
+        await lastly(self._write(), seconds)
 
     def of(self, entry: str) -> Suspension | None:
         """Why and since when an entry is suspended; None when it is not."""
@@ -109,7 +102,7 @@ class Suspensions:
 
     async def turn(self) -> None:
         """Write what waits, and read what others have changed. Raises StoreUnavailable."""
-        async with self._turning:
+        async with self._rounds.under_way:
             await self._write()
             await self._read()
 

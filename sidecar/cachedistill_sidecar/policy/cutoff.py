@@ -11,17 +11,19 @@ import numpy as np
 from cachedistill_sidecar.policy.calibrator import Array, Errors
 
 _ANSWERS = 2000
-_FEWEST = 30
+FEWEST = 30
+"""Labels, below which nothing is concluded from them."""
 # No answer is served whose chance of being wrong is above so many budgets, or above a half: where nearly all candidates
 # are certain, the share alone would allow it.
 _MOST_BUDGETS, _LEAST_LIKELY = 20.0, 0.5
 
 _GRID = np.linspace(-4.0, 9.0, 66)  # log-odds of being right
 _WIDTH = 1.0  # standard deviation of what a forecast says about its neighbours
-# Labels that are so many places old, or more, say first how forecasts come out, and later ones as far as they overrule
-# them: these count like the wrong answers that were forecast among them, all before like so many.
+# How forecasts come out is read off labels of these ages, in places back from the last, the oldest first: each group
+# counts like the wrong answers that were forecast in it, and all before it like so many.
 _AGES = (8000, 2000, 600)
 _FIRM = 8.0
+_CAUTION = 0.5  # standard deviations of the number of wrong answers
 _LEAST_FACTOR = 0.25
 
 
@@ -35,12 +37,13 @@ class Correction:
     def of(cls, forecast: Array, right: Array, weight: Array, errors: Errors) -> Self:
         """For forecasts made before the verdict was known, and verdicts `right` (1 for right), in time order: [n]."""
         near = np.exp(-0.5 * ((_GRID[:, None] - _log_odds(forecast)) / _WIDTH) ** 2) * weight
-        expected, found = near * (1.0 - forecast), near * errors.truth(1.0 - right)
+        expected, came = near * (1.0 - forecast), near * errors.truth(1.0 - right)
         factor = np.ones(len(_GRID))
         for begin, end in zip(_AGES, (*_AGES[1:], 0), strict=True):
             when = slice(max(0, len(forecast) - begin), max(0, len(forecast) - end))
-            told, came = expected[:, when].sum(axis=1), found[:, when].sum(axis=1)
-            factor = np.maximum(_LEAST_FACTOR, (_FIRM * factor + came) / (_FIRM + told))
+            wrong = np.maximum(0.0, came[:, when].sum(axis=1))
+            factor = (_FIRM * factor + wrong + _CAUTION * np.sqrt(wrong)) / (_FIRM + expected[:, when].sum(axis=1))
+            factor = np.maximum(_LEAST_FACTOR, factor)
         return cls(factor)
 
     def wrong(self, probability: Array) -> Array:
@@ -63,7 +66,7 @@ class Cutting:
         probability, weight = probability[order], weight[order]
         wrong = np.cumsum(weight * correction.wrong(probability)) / np.cumsum(weight)
         # Between candidates of the same probability there is no cut, nor where too few are above it.
-        cuts = np.append(np.diff(probability) < 0, True) & (np.arange(1, len(wrong) + 1) >= _FEWEST)
+        cuts = np.append(np.diff(probability) < 0, True) & (np.arange(1, len(wrong) + 1) >= FEWEST)
         return cls(probability[cuts], wrong[cuts])
 
     def lowest(self, budget: float) -> float | None:

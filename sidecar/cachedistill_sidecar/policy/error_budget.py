@@ -23,7 +23,7 @@ from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.policy import drift, guards
 from cachedistill_sidecar.policy.calibrator import Array, Calibrator, Prior, Strength, fit
 from cachedistill_sidecar.policy.certificate import Bets
-from cachedistill_sidecar.policy.cutoff import Correction, Cutting
+from cachedistill_sidecar.policy.cutoff import FEWEST, Correction, Cutting
 from cachedistill_sidecar.policy.evidence import Evidence
 from cachedistill_sidecar.policy.fairness import scales
 from cachedistill_sidecar.policy.judge_noise import Noise
@@ -36,7 +36,6 @@ from cachedistill_sidecar.policy.words import BUCKETS, weights
 __all__ = ["Evidence", "Model", "Part", "Standing", "learn"]
 
 _STRENGTH = Strength(seen=400.0, own=100.0, precision=1.0)
-_FEWEST = 30
 _RECENT = 600
 _SETTLED = 1500
 _NOVELTY_PACE = 0.01
@@ -117,7 +116,7 @@ class Model:
         return Standing(
             cutoff=lowest,
             certified=lowest is not None,
-            missing=0 if lowest is not None else max(missing, _FEWEST - self.count, 1),
+            missing=0 if lowest is not None else max(missing, FEWEST - self.count, 1),
             measured=self._verified.share(self.noise),
             upper=self._verified.upper(self.noise),
             labels=self.count,
@@ -143,7 +142,7 @@ def learn(evidence: Evidence, budgets: Iterable[int], prior: Prior | None = None
     fair = np.array(scales([label.principal for label in labels], [1.0] * len(labels)))
     now = slice(changes.since, None)
     features = np.array([label.features for label in labels]).reshape(len(labels), len(NAMES))
-    if len(labels) >= _FEWEST:
+    if len(labels) >= FEWEST:
         counting = np.where(np.arange(len(labels)) < changes.since, _BEFORE_DRIFT, 1.0) * fair
         calibrator = fit(prior, _STRENGTH, features, right, counting, errors)
         correction = Correction.of(forecast[now], right[now], fair[now], errors.of(now))

@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.cli.default_route import pass_through_route
-from cachedistill_sidecar.route_document import parse
+from cachedistill_sidecar.route_parsing import parse
 from cachedistill_sidecar.transparent.resolver import UpstreamResolver
 from cachedistill_sidecar.transparent.settings import Interception
 from tests.component.asking import CHAT, App, Json, Reply, eventually
