@@ -64,6 +64,17 @@ def test_a_guard_that_held_back_right_answers_only_is_lifted_by_their_labels() -
     assert Budgeted(model, PERMILLE).judge(ASKED, KNOWN, NOW).accepted
 
 
+def test_a_lifted_guard_still_holds_back_what_one_neighbour_alone_says() -> None:
+    model = taught((PLAIN, 900, 1), (KNOWN, 200, 1))
+    alone = Budgeted(model, PERMILLE).judge(ASKED, [replace(KNOWN[0], similarity=0.999)], NOW)
+    assert not alone.accepted
+    assert alone.reason is Reason.GUARD_NUMBER
+
+
+def test_labels_of_neighbours_that_stood_alone_lift_nothing() -> None:
+    assert taught((PLAIN, 900, 1), (KNOWN[:2], 300, 1)).standing(PERMILLE).lifted == ()
+
+
 def test_the_other_guards_stay() -> None:
     model = taught((PLAIN, 900, 1), (KNOWN, 200, 1))
     verdict = Budgeted(model, PERMILLE).judge(ASKED, TURNED, NOW)

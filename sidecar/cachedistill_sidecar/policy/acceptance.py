@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.exchange import Neighbour
 from cachedistill_sidecar.policy.error_budget import Model
+from cachedistill_sidecar.policy.guards import COMPANY
 from cachedistill_sidecar.policy.labels import Label, Source
 from cachedistill_sidecar.policy.neighbourhood import examine
 from cachedistill_sidecar.policy.wording import conflict
@@ -71,10 +72,11 @@ class Budgeted:
         considered: list[Considered] = []
         candidate = found.members[0]
         reason: Reason | None = None
+        lifted = self.model.standing(self.permille).lifted if len(found.members) >= COMPANY else ()
         for member in found.members:
             # What the wordings give away says more than a probability that it has made low.
             doubt = held is None or held is Reason.BELOW_CONFIDENCE
-            blocked = (self._blocked(query, member) if doubt else None) or held
+            blocked = (self._blocked(query, member, lifted) if doubt else None) or held
             considered.append(Considered(member.entry, member.similarity, blocked))
             if blocked is None:
                 candidate, reason = member, Reason.SIMILAR
@@ -115,11 +117,11 @@ class Budgeted:
         shared = self.agreeing == 1 or self.principal in asked or len(asked) >= self.agreeing
         return None if shared else Reason.UNSHARED
 
-    def _blocked(self, query: str, member: Neighbour) -> Reason | None:
+    def _blocked(self, query: str, member: Neighbour, lifted: Collection[Reason]) -> Reason | None:
         """Why this one may not answer."""
         if member.entry in self.suspended:
             return Reason.SUSPENDED
-        return conflict(query, member.text, self.model.standing(self.permille).lifted)
+        return conflict(query, member.text, lifted)
 
 
 def label_of(

@@ -2,14 +2,14 @@
 
 Other numbers ask for another answer nearly everywhere; but not where the answer is the topic of the request, and not
 where all of them are answered by the same page. What a guard holds back goes to the fallback, and its fresh answer is a
-label. When these labels alone give a certificate, the guard is lifted: from then on the probability decides.
+label. When these labels alone give a certificate, the guard is lifted: from then on the probability decides. That is
+about answers that several neighbours got, and says nothing of one that stands alone.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-
-import numpy as np
 
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.policy.calibrator import Array
@@ -23,10 +23,15 @@ _FEATURES = {
 }
 
 
+COMPANY = 3
+"""A guard is lifted for groups with so many members among the neighbours, or more."""
+
+
 def bets(features: Array, of: Bets) -> Mapping[Reason, Bets]:
     """For each guard the bets on what it objects to. features [n, d], as `of`."""
+    company = features[:, NAMES.index("size")] > math.log(COMPANY - 0.5)
     return {
-        guard: of.picked(np.asarray(features[:, [NAMES.index(name) for name in names]].any(axis=1)))
+        guard: of.picked(company & features[:, [NAMES.index(name) for name in names]].any(axis=1))
         for guard, names in _FEATURES.items()
     }
 

@@ -46,12 +46,12 @@ NAMES = (
     "mistakes",  # log of the share of neighbours whose own neighbours spoke for a wrong answer
     "mistakes_inside",  # the same, among the group's members
     "mistakes_towards",  # the same, among neighbours whose own neighbours spoke for this group
-    *(f"wording_{name}" for name in wording_features.NAMES),
-    # Of one member of the group alone, its similarity and wording say more than of one among many: divided by their
-    # number.
+    *(f"wording_{name}" for name in wording_features.NAMES),  # query against the group's nearest
+    # The similarity and the wording of a member that stands alone say more than those of one among many: divided by
+    # their number.
     "alone",
     "alone_cubed",
-    *(f"alone_{name}" for name in _ALONE),  # query against the group's nearest
+    *(f"alone_{name}" for name in _ALONE),
 )
 """What `Neighbourhood.features` gives, in its order."""
 
