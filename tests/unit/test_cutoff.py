@@ -138,3 +138,11 @@ def test_the_judges_errors_are_no_wrong_answers() -> None:
     noisy = np.where(np.random.default_rng(4).random(8000) < 0.05, 1 - right, right)
     found = Correction.of(forecast, noisy, np.ones(8000), Errors(np.full(1, 0.05), np.full(1, 0.05)))
     assert float(found.wrong(forecast).mean()) == pytest.approx(0.075, abs=0.012)
+
+
+def test_what_rests_on_few_wrong_answers_is_taken_for_a_little_more() -> None:
+    few, many = (
+        float(came_out(np.full(count, 0.9), (np.arange(count) % 10 > 0).astype(np.float64)).wrong(np.full(1, 0.9))[0])
+        for count in (200, 600)
+    )
+    assert few > many > 0.1
