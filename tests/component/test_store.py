@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from redis.exceptions import TimeoutError
 
 from cachedistill_sidecar.cache import store
 from cachedistill_sidecar.cache.store import Store
@@ -31,3 +32,14 @@ async def test_it_closes_though_a_cancellation_gets_lost(redis_url: str, monkeyp
     closed, _ = await asyncio.wait((closing,), timeout=10)
     assert lost.is_set()
     assert closed
+
+
+async def test_it_closes_though_a_connection_does_not_in_time(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Store(Redis(url=redis_url), "cachedistill:store:")
+    await opened.start()
+
+    async def late() -> None:
+        raise TimeoutError("Timed out closing connection after 0.1")
+
+    monkeypatch.setattr(opened.client, "aclose", late)
+    await opened.close()

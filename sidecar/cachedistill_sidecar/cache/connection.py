@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias, cast
 
 from redis.asyncio import Redis
@@ -12,7 +12,7 @@ from redis.asyncio.connection import ConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisClusterException
+from redis.exceptions import ConnectionError, RedisClusterException, RedisError
 
 from cachedistill_sidecar.cache.tls import PrimaryTlsConnection, TlsConnection
 from cachedistill_sidecar.redis_url import RedisUrl, Topology
@@ -136,11 +136,13 @@ def patience(url: RedisUrl) -> float:
 
 
 async def disconnect(client: Client) -> None:
-    """Drop all connections, those to Sentinels too."""
-    await client.aclose()
+    """Drop all connections, those to Sentinels too. One that isn't closed in time goes with the process."""
+    with suppress(RedisError, OSError):
+        await client.aclose()
     pool = getattr(client, "connection_pool", None)
     if isinstance(pool, SentinelConnectionPool):
-        await pool.sentinel_manager.aclose()
+        with suppress(RedisError, OSError):
+            await pool.sentinel_manager.aclose()
 
 
 async def at_home(client: Client, *command: str | float) -> Any:
