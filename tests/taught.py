@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cachedistill_sidecar.app import Sidecar
 from cachedistill_sidecar.exchange import Neighbour
-from cachedistill_sidecar.policy.acceptance import Budgeted, label_of
+from cachedistill_sidecar.policy.acceptance import Budgeted, Verdict, label_of
 from cachedistill_sidecar.policy.error_budget import Evidence, learn
 from cachedistill_sidecar.policy.labels import Label, Source
 from cachedistill_sidecar.route_document import RouteDocument
@@ -27,6 +27,21 @@ _ROUNDS = 10
 _PATIENT_ROUNDS = 200
 
 
+def missed(verdict: Verdict, right: bool, at: float) -> Label:
+    """What is learnt when a fallback was asked although there was this candidate."""
+    return label_of(
+        verdict,
+        at=at,
+        rule="all",
+        right=right,
+        share=1.0,
+        served=False,
+        source=Source.MISS,
+        principal="",
+        novel=not right,
+    )
+
+
 @cache
 def labels() -> tuple[Label, ...]:
     """What a stream of misses would have taught: paraphrases were right, other questions wrong."""
@@ -36,18 +51,7 @@ def labels() -> tuple[Label, ...]:
         for text, similarity in texts:
             known = Neighbour("a" * 32, "a" * 32, _ASKED, similarity, at=time.time())
             verdict = budgeted.judge(text, [known], time.time())
-            label = label_of(
-                verdict,
-                at=time.time(),
-                rule="all",
-                right=right,
-                share=1.0,
-                served=False,
-                source=Source.MISS,
-                principal="",
-                novel=not right,
-            )
-            made += [label] * _EACH
+            made += [missed(verdict, right, time.time())] * _EACH
     # Evenly mixed, as a stream is.
     step = int(math.sqrt(len(made)))
     mixed = [each for start in range(step) for each in made[start::step]]

@@ -13,6 +13,7 @@ from cachedistill_sidecar.policy.acceptance import Budgeted, label_of
 from cachedistill_sidecar.policy.error_budget import Evidence, Model, learn
 from cachedistill_sidecar.policy.labels import Label, Source, Traffic, Trial, decode, encode
 from cachedistill_sidecar.policy.neighbourhood import NAMES
+from tests.taught import missed
 
 NOW = 1_800_000_000.0
 QUERY = "how do I change the address on my order"
@@ -37,17 +38,7 @@ def taught(right: int, wrong: int, permille: int) -> Model:
 
 def label_at(model: Model, right: bool) -> Label:
     verdict = Budgeted(model, 20).judge(QUERY, [*RIGHT, OTHER] if right else [OTHER], NOW)
-    return label_of(
-        verdict,
-        at=NOW,
-        rule="all",
-        right=right,
-        share=1.0,
-        served=False,
-        source=Source.MISS,
-        principal="",
-        novel=not right,
-    )
+    return missed(verdict, right, NOW)
 
 
 def test_without_labels_nothing_is_served() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.exchange import Neighbour
-from cachedistill_sidecar.policy.acceptance import Budgeted, Verdict, label_of
+from cachedistill_sidecar.policy.acceptance import Budgeted, Verdict
 from cachedistill_sidecar.policy.error_budget import Evidence, Model, learn
-from cachedistill_sidecar.policy.labels import Label, Source
+from cachedistill_sidecar.policy.labels import Label
+from tests.taught import missed
 
 NOW = 1_800_000_000.0
 ASKED = "wake me up at 7 tomorrow"
@@ -25,18 +26,7 @@ PERMILLE = 50
 
 
 def labelled(verdict: Verdict, right: bool, forecast: float) -> Label:
-    found = label_of(
-        verdict,
-        at=NOW,
-        rule="all",
-        right=right,
-        share=1.0,
-        served=False,
-        source=Source.MISS,
-        principal="",
-        novel=False,
-    )
-    return replace(found, probability=forecast)
+    return replace(missed(verdict, right, NOW), probability=forecast)
 
 
 def taught(*lessons: tuple[list[Neighbour], int, int]) -> Model:
