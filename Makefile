@@ -4,8 +4,6 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Two processes: one begins with the tests in the cluster, which wait for it most of the time.
-SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder e2e tests
 # pytest is silent while fixtures work: what takes minutes on a new machine is made before, and says so.
 BUILD := $(BIN)/python -m e2e.prepare &&
 
@@ -20,7 +18,7 @@ demo: $(READY) ## set up what is needed, replay real queries, and show the decis
 
 test: $(READY) ## set up what is needed, and run all tests (ARGS= for pytest)
 	@echo "== tests: a real Redis with the query engine, real ONNX models, the official SDKs, a real cluster"
-	@$(if $(ARGS),,$(BUILD)) $(BIN)/python -m pytest -rs $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE))
+	@$(if $(ARGS),,$(BUILD)) $(BIN)/python -m pytest -rs $(ARGS)
 
 e2e: $(READY) ## run the tests in a real cluster: its own, or that of KUBECONFIG
 	@$(BUILD) $(BIN)/python -m pytest -rs e2e $(ARGS)
