@@ -63,8 +63,8 @@ def labels() -> tuple[Label, ...]:
     return tuple(replace(each, probability=model.probability(each.features)) for each in mixed)
 
 
-async def teach(sidecar: Sidecar) -> None:
-    """Let all that the sidecar learns with know these labels, by way of Redis."""
+async def teach(sidecar: Sidecar, *, there: bool = False) -> None:
+    """Let all that the sidecar learns with know these labels, by way of Redis; `there`: it is known to have one."""
     for lesson in sidecar.parts.lessons.values():
         learner = lesson.learner
         if learner is None or not learner.standings() or any(each.certified for each in learner.standings().values()):
@@ -72,12 +72,13 @@ async def teach(sidecar: Sidecar) -> None:
         begun = time.time() - len(labels())
         for place, label in enumerate(labels()):
             learner.record(replace(label, at=begun + place))
-        rounds, there = 0, False
+        rounds = 0
         while rounds < (_PATIENT_ROUNDS if there else _ROUNDS):
             rounds += 1
             learner._fit_after = learner._fit_before = 0.0
-            there = await learner.turn() or there
-            if there and all(each.certified for each in learner.standings().values()):
+            reached = await learner.turn()
+            there = reached or there
+            if reached and all(each.certified for each in learner.standings().values()):
                 break
             await asyncio.sleep(0.05)
 
@@ -86,7 +87,9 @@ def teach_route(document: RouteDocument, embedder_folder: Path) -> None:
     """Let whoever serves this route later, in a process of its own, know these labels."""
     running = Running(lambda: Sidecar(document, find_model=lambda _name: embedder_folder, rng=Never()))
     with running as sidecar:
-        running.call(lambda: teach(sidecar))
+        running.call(lambda: teach(sidecar, there=True))
+        for lesson in sidecar.parts.lessons.values():
+            assert lesson.learner is None or all(each.certified for each in lesson.learner.standings().values())
 
 
 class Always(random.Random):

@@ -67,12 +67,22 @@ def route_file(tmp_path: Path, provider: Upstream, redis_url: str, cache_name: s
 
 
 @pytest.fixture(scope="module")
+def shared_cache(request: pytest.FixtureRequest) -> str:
+    """The cache of `process`: one a module, for what others have taught in it would count, too."""
+    return str(request.module.__name__).rpartition("test_")[2].replace("_", "-")
+
+
+@pytest.fixture(scope="module")
 def process(
-    provider: Upstream, redis_url: str, embedder_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    provider: Upstream,
+    redis_url: str,
+    shared_cache: str,
+    embedder_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Process]:
     """A sidecar that tests share and that serves by meaning; they keep apart by asking for another model each."""
     file = tmp_path_factory.mktemp("cli") / "route.json"
-    document = route_document(provider.url, redis_url=redis_url, cache="cli")
+    document = route_document(provider.url, redis_url=redis_url, cache=shared_cache)
     teach_route(document, embedder_folder)
     file.write_text(document.model_dump_json(by_alias=True))
     process = Process(["--route", str(file)], own_environment(cache_home()))

@@ -20,10 +20,10 @@ def url_file(tmp_path: Path, redis_url: str) -> Path:
 
 
 def test_a_build_tells_its_progress_and_ends_with_the_index(
-    process: Process, redis_url: str, url_file: Path, model: str
+    process: Process, redis_url: str, shared_cache: str, url_file: Path, model: str
 ) -> None:
     learn(redis_url, f"{process.url}/v1", QUESTION, model)
-    options = ("--cache", "cli", "--redis-url-file", url_file)
+    options = ("--cache", shared_cache, "--redis-url-file", url_file)
     result = cachedistill("index", "build", *options, "--model", MINILM_FP32)
     assert result.returncode == 0, result.stderr
     assert "embedded" in result.stderr
@@ -31,7 +31,7 @@ def test_a_build_tells_its_progress_and_ends_with_the_index(
     assert (told["model"], told["dimensions"]) == (MINILM_FP32, 384)
     assert told["documents"] >= told["embedded"] >= 1
     with Redis.from_url(redis_url) as client:
-        registered = orjson.loads(client.hget("cachedistill:cli:indexes", MINILM_FP32))
+        registered = orjson.loads(client.hget(f"cachedistill:{shared_cache}:indexes", MINILM_FP32))
     assert registered == {name: told[name] for name in ("index", "digest", "dimensions", "documents")}
     listed = [orjson.loads(line) for line in cachedistill("index", "list", *options).stdout.splitlines()]
     assert {each["index"]: each["model"] for each in listed}[told["index"]] == MINILM_FP32
