@@ -12,11 +12,11 @@ from cachedistill_sidecar.policy.acceptance import Budgeted as Acceptance
 from cachedistill_sidecar.policy.acceptance import Verdict, label_of
 from cachedistill_sidecar.policy.calibrator import Prior
 from cachedistill_sidecar.policy.error_budget import Evidence, learn
+from cachedistill_sidecar.policy.guards import GUARDS
 from cachedistill_sidecar.policy.labels import Source, Trial
 
 VERIFY_PERMILLE = 50
 _REFIT = 60  # labels at first, more when a fit takes longer; the product's learner refits after 20, or after seconds
-_GUARDS = (Reason.GUARD_NUMBER, Reason.GUARD_IDENTIFIER, Reason.GUARD_NEGATION)
 
 
 class Ours:
@@ -38,7 +38,7 @@ class Ours:
         self._verdict = verdict = policy.judge(text, neighbours, now)
         self._share = policy.verify_share(verdict, VERIFY_PERMILLE) if verdict.accepted else 1.0
         verify = self._chance.random() < self._share
-        held = not verdict.accepted and verdict.reason in _GUARDS
+        held = not verdict.accepted and verdict.reason in GUARDS
         return Decision(verdict.candidate, verdict.accepted, verdict.probability or 0.0, verdict.others, verify, held)
 
     def learn(self, decision: Decision, right: bool, novel: bool, principal: str, now: float) -> None:

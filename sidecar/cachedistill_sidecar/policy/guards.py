@@ -22,7 +22,8 @@ _FEATURES = {
     Reason.GUARD_NEGATION: ("wording_reversed", "wording_direction"),
 }
 
-
+GUARDS = tuple(_FEATURES)
+"""The reasons by which wording holds an answer back."""
 COMPANY = 3
 """A guard is lifted for groups with so many members among the neighbours, or more."""
 
