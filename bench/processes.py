@@ -18,7 +18,7 @@ from types import TracebackType
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cachedistill_sidecar.local.models import MINILM, prepare_embedder
+from cachedistill_sidecar.local.models import DEFAULT, prepare_embedder
 from cachedistill_sidecar.local.redis import find_server
 from cachedistill_sidecar.route_document import RouteDocument
 
@@ -176,7 +176,7 @@ class Processes:
         if not models.is_dir():
             models.mkdir()
             # As in an image, which brings its models: nothing of what builds one is loaded.
-            (models / MINILM).symlink_to(prepare_embedder(), target_is_directory=True)
+            (models / DEFAULT).symlink_to(prepare_embedder(), target_is_directory=True)
         run = ("run", "--route", str(self._route_file(name)), "--port", "0", "--admin-port", "0")
         command = [sys.executable, "-m", "cachedistill_sidecar", *run]
         return self.add(name, command, {"CACHEDISTILL_MODELS": str(models)})

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from cachedistill_sidecar.app import Sidecar
-from cachedistill_sidecar.local.models import prepare_embedder
+from cachedistill_sidecar.local.models import DEFAULT, prepare_embedder
 from cachedistill_sidecar.local.redis import EmbeddedRedis
 from tests.api_server import api_server as api_server
 from tests.routes import route_document
@@ -71,7 +71,7 @@ async def start_sidecar(
             document = route if route is not None else route_document(upstream.url, **settings)  # type: ignore[arg-type]
             sidecar = Sidecar(
                 document,  # type: ignore[arg-type]
-                find_model=lambda name: embedder_folder if name == "all-MiniLM-L6-v2" else Path(name),
+                find_model=lambda name: embedder_folder if name == DEFAULT else Path(name),
                 span_exporter=span_exporter,  # type: ignore[arg-type]
                 rng=rng or Never(),
             )

@@ -165,7 +165,7 @@ def test_a_job_with_a_sidecar_ends(shop: Town, release: Release) -> None:
 def test_an_embedding_model_is_changed_without_a_gap(shop: Town) -> None:
     first, second = "Can I pay by invoice as a company?", "Could I pay by invoice as a company?"
     assert shop.decisions(first) == ["fallback"]
-    model = "all-MiniLM-L6-v2-fp32"
+    model = "all-MiniLM-L6-v2"
     shop.kubectl(
         "patch", "semcache", "support", "--type=merge", "-p", f'{{"spec":{{"embedding":{{"model":"{model}"}}}}}}'
     )

@@ -133,7 +133,7 @@ class Embedding(Part):
     """The model that turns queries into vectors."""
 
     model: str = Field(
-        "all-MiniLM-L6-v2",
+        "bge-small-en-v1.5",
         min_length=1,
         description="a built-in name, or the path of a folder with model.onnx and tokenizer.json",
     )

@@ -19,7 +19,7 @@ from cachedistill_sidecar.cache.indexes import Indexes
 from cachedistill_sidecar.edge.embedder import Embedder
 from cachedistill_sidecar.learning.allowance import Allowance
 from cachedistill_sidecar.learning.suspensions import Cause, Suspensions
-from cachedistill_sidecar.local.models import MINILM_FP32, prepare_embedder
+from cachedistill_sidecar.local.models import MINILM, prepare_embedder
 from tests.component.asking import App, connected, settled
 from tests.component.learning_stage import ROUTE, label, labels_of, learning
 from tests.component.sealed_stage import cached
@@ -98,11 +98,11 @@ async def test_nothing_of_an_index_build_is_refused(
     await App(http, sidecar.url).chat(ASKED)
     await settled(sidecar)
     [cache] = sidecar.parts.caches.values()
-    embedder = Embedder.load(prepare_embedder(MINILM_FP32))
-    built = await Builder(cache.store, embedder, cache.seal, lambda _: None).build(MINILM_FP32)
+    embedder = Embedder.load(prepare_embedder(MINILM))
+    built = await Builder(cache.store, embedder, cache.seal, lambda _: None).build(MINILM)
     embedder.close()
     assert built.embedded == 1
-    assert list(await Indexes(cache.store).registered()) == [MINILM_FP32]
+    assert list(await Indexes(cache.store).registered()) == [MINILM]
     assert await refused(admin, user) == []
 
 

@@ -93,7 +93,7 @@ def test_the_columns_of_a_cache_show_its_status(namespace: Kubectl) -> None:
         "wrongHitPermille": {"measured": 6, "upper": 9, "budget": 10, "labels": 5120, "since": "2026-01-01T00:00:00Z"},
         "bytes": "412Mi",
         "endpoint": "support-redis.shop.svc:6379",
-        "embedding": {"model": "all-MiniLM-L6-v2"},
+        "embedding": {"model": "bge-small-en-v1.5"},
     }
     _set_status(namespace, "semcache/support", status)
     narrow = table(namespace, "semcache")
@@ -113,7 +113,7 @@ def test_the_columns_of_a_cache_show_its_status(namespace: Kubectl) -> None:
         "BUDGET": "10",
         "CERTIFICATE": "Certified",
         "REDIS": "support-redis.shop.svc:6379",
-        "MODEL": "all-MiniLM-L6-v2",
+        "MODEL": "bge-small-en-v1.5",
         "SIZE": "412Mi",
     }
 

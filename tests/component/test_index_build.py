@@ -17,7 +17,7 @@ from cachedistill_sidecar.cache.indexes import Indexes, Registered
 from cachedistill_sidecar.cache.live import LiveCache
 from cachedistill_sidecar.cache.semantic import Vector
 from cachedistill_sidecar.edge.embedder import Embedder
-from cachedistill_sidecar.local.models import MINILM_FP32, prepare_embedder
+from cachedistill_sidecar.local.models import MINILM, prepare_embedder
 from tests.component.asking import App, connected, settled
 from tests.conftest import StartSidecar
 from tests.topologies import sharded
@@ -30,7 +30,7 @@ QUESTIONS = [ASKED, "Which trains go to Lisbon?", "How long do I boil an egg?"]
 @pytest.fixture(scope="module")
 def other() -> Iterator[Embedder]:
     """The embedder that a cache changes to."""
-    loaded = Embedder.load(prepare_embedder(MINILM_FP32))
+    loaded = Embedder.load(prepare_embedder(MINILM))
     yield loaded
     loaded.close()
 
@@ -62,7 +62,7 @@ def builder(cache: LiveCache, embedder: Embedder) -> Builder:
 
 async def switched(start_sidecar: StartSidecar, **route: object) -> Sidecar:
     """A sidecar whose route names the other model."""
-    model = {"model": str(prepare_embedder(MINILM_FP32))}
+    model = {"model": str(prepare_embedder(MINILM))}
     sidecar = await start_sidecar(semantic=500, cache_settings={"embedding": model, "nearBytes": 0}, **route)
     await connected(sidecar)
     return sidecar
@@ -71,7 +71,7 @@ async def switched(start_sidecar: StartSidecar, **route: object) -> Sidecar:
 async def test_a_paraphrase_is_served_right_after_the_model_changed(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession, cache: LiveCache, other: Embedder
 ) -> None:
-    built = await builder(cache, other).build(MINILM_FP32)
+    built = await builder(cache, other).build(MINILM)
     assert built.embedded == 3
     app = App(http, (await switched(start_sidecar)).url)
     assert (await app.chat(REWORDED)).reason == "similar"
@@ -87,22 +87,22 @@ async def test_without_a_build_the_other_model_begins_anew(
 
 async def test_the_registry_tells_of_a_complete_index(cache: LiveCache, other: Embedder) -> None:
     assert await Indexes(cache.store).registered() == {}
-    built = await builder(cache, other).build(MINILM_FP32)
+    built = await builder(cache, other).build(MINILM)
     name = f"{cache.store.vectors}:{other.digest[:12]}"
-    assert await Indexes(cache.store).registered() == {MINILM_FP32: built.index}
+    assert await Indexes(cache.store).registered() == {MINILM: built.index}
     assert built.index == Registered(name, other.digest, 384, 3)
 
 
 async def test_a_second_build_finds_nothing_to_do(cache: LiveCache, other: Embedder) -> None:
-    await builder(cache, other).build(MINILM_FP32)
-    again = await builder(cache, other).build(MINILM_FP32)
+    await builder(cache, other).build(MINILM)
+    again = await builder(cache, other).build(MINILM)
     assert (again.embedded, again.index.documents) == (0, 3)
 
 
 async def test_a_vector_lives_as_long_as_its_entry(cache: LiveCache, other: Embedder, redis: Redis) -> None:
     [first, *_] = [key async for key in redis.scan_iter(f"{cache.store.prefix}e:*")]
     await redis.expire(first, 500)
-    await builder(cache, other).build(MINILM_FP32)
+    await builder(cache, other).build(MINILM)
     name = f"{cache.store.vectors}:{other.digest[:12]}:{first.decode().rsplit(':', 1)[1]}"
     assert 0 < await redis.ttl(name) <= 500
 
@@ -110,7 +110,7 @@ async def test_a_vector_lives_as_long_as_its_entry(cache: LiveCache, other: Embe
 async def test_a_query_whose_entry_is_gone_stays_out(cache: LiveCache, other: Embedder, redis: Redis) -> None:
     [first, *_] = [key async for key in redis.scan_iter(f"{cache.store.prefix}e:*")]
     await redis.delete(first)
-    built = await builder(cache, other).build(MINILM_FP32)
+    built = await builder(cache, other).build(MINILM)
     assert (built.embedded, built.index.documents) == (2, 2)
 
 
@@ -138,7 +138,7 @@ async def test_what_is_stored_during_a_build_is_taken_up(
         await App(http, sidecar.url).chat("Who wrote the Odyssey?")
         await settled(sidecar)
 
-    built = await builder(cache, Watched(other, ask)).build(MINILM_FP32)
+    built = await builder(cache, Watched(other, ask)).build(MINILM)
     assert built.index.documents == 4
 
 
@@ -150,9 +150,9 @@ async def test_a_build_that_broke_off_goes_on_where_it_was(
 
     monkeypatch.setattr(indexes, "_BATCH", 1)
     with pytest.raises(RedisError):
-        await builder(cache, Watched(other, fail)).build(MINILM_FP32)
+        await builder(cache, Watched(other, fail)).build(MINILM)
     assert await Indexes(cache.store).registered() == {}
-    built = await builder(cache, other).build(MINILM_FP32)
+    built = await builder(cache, other).build(MINILM)
     assert (built.embedded, built.index.documents) == (2, 3)
 
 
@@ -160,7 +160,7 @@ async def test_another_caches_queries_are_not_taken(
     start_sidecar: StartSidecar, http: aiohttp.ClientSession, cache: LiveCache, other: Embedder, cache_name: str
 ) -> None:
     await stored(await start_sidecar(semantic=500, cache=f"{cache_name}-2"), http)
-    built = await builder(cache, other).build(MINILM_FP32)
+    built = await builder(cache, other).build(MINILM)
     assert built.index.documents == 3
     assert len(await Indexes(cache.store).names()) == 2
 
@@ -170,7 +170,7 @@ async def test_an_index_is_built_in_a_cluster(
 ) -> None:
     async with sharded(tmp_path / "redis") as cluster:
         cache = await stored(await start_sidecar(redis_url=cluster.url, semantic=500), http)
-        built = await builder(cache, other).build(MINILM_FP32)
+        built = await builder(cache, other).build(MINILM)
         assert (built.embedded, built.index.documents) == (3, 3)
         app = App(http, (await switched(start_sidecar, redis_url=cluster.url)).url)
         assert (await app.chat(REWORDED)).reason == "similar"

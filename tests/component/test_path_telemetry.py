@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -69,6 +70,13 @@ class Told:
         provider = self.sidecar._reports._export._provider
         assert provider is not None
         await asyncio.to_thread(provider.force_flush, 5000)
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A provider that answers both wordings alike: what is verified turns out right."""
+    async with Upstream(groups=dict.fromkeys((ASKED, REWORDED), "reset")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.component.route_fixtures import namespace as namespace
 from tests.model_routes import cache, route, rule
 from tests.topologies import Server, free_port
 
-MODEL = "all-MiniLM-L6-v2"
+MODEL = "bge-small-en-v1.5"
 LEARNING = {"certified": False, "missing": 212, "labels": 30, "measuredPermille": None, "upperPermille": None}
 
 

@@ -25,7 +25,7 @@ from tests.component.route_fixtures import namespace as namespace
 from tests.model_routes import cache, key, route, rule
 from tests.topologies import Server, free_port, server, sharded, watched
 
-MODEL = "all-MiniLM-L6-v2"
+MODEL = "bge-small-en-v1.5"
 
 
 async def ready(stage: CacheStage, redis: Redis, running: Server) -> None:

@@ -22,7 +22,7 @@ from tests.component.route_stage import eventually
 from tests.model_routes import cache, pod, route, rule
 from tests.topologies import Server
 
-OLD, NEW = "all-MiniLM-L6-v2", "all-MiniLM-L6-v2-fp32"
+OLD, NEW = "bge-small-en-v1.5", "all-MiniLM-L6-v2"
 
 
 async def indexes(redis: Redis) -> set[str]:

@@ -82,7 +82,7 @@ async def test_a_missing_encryption_key_is_named_and_waited_for_and_nothing_is_g
         assert f"Secret {stage.namespace}/keys" in await stage.message("Ready")
     assert await stage.secret("support-cachedistill") is None
     await stage.give_secret("keys", current=ONE)
-    await build_index(redis, stage.prefix, "all-MiniLM-L6-v2")
+    await build_index(redis, stage.prefix, "bge-small-en-v1.5")
     await stage.look()
     assert (await stage.conditions())["Ready"] == ("True", "Ready")
     assert (await keys(stage))["encryption.key"] == ONE

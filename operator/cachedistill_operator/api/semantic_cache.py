@@ -100,7 +100,8 @@ class CacheEmbedding(Part):
     """The model that turns queries into vectors. A change builds a new index beside the old one, then switches."""
 
     model: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9][-A-Za-z0-9._]*$")] = Field(
-        "all-MiniLM-L6-v2", description="the name of a model in the sidecar's image; all-MiniLM-L6-v2-fp32 is another"
+        "bge-small-en-v1.5",
+        description="the name of a model in the sidecar's image; others are all-MiniLM-L6-v2 and all-MiniLM-L6-v2-fp32",
     )
 
 

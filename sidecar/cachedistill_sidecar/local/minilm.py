@@ -29,7 +29,7 @@ from safetensors.numpy import load_file
 HIDDEN = 384
 HEADS = 12
 LAYERS = 6
-WINDOW = 256  # tokens; what the model is documented for, although it has 512 positions
+POSITIONS = 256  # tokens that the model is documented for, although it has 512
 EPSILON = 1e-12
 BLOCK = 32
 _MICROSOFT = "com.microsoft"
@@ -46,7 +46,7 @@ def load_weights(path: Path) -> Weights:
 
 
 def build_int8(weights: Weights) -> onnx.ModelProto:
-    """The graph that the sidecar runs unless told otherwise, 24 MB; the same bytes for the same weights."""
+    """The smallest of the built-in graphs, 24 MB; the same bytes for the same weights."""
     return _build(weights, _int8_linear, _int8_words)
 
 
@@ -143,7 +143,7 @@ def _embeddings(graph: _Graph, weights: Weights, words: Words) -> str:
     positions = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
     length = graph.add("Shape", "input_ids", start=1, end=2)
     zero = graph.constant("zero", np.array([0], np.int64))
-    position = graph.add("Slice", graph.constant("positions", positions[:WINDOW]), zero, length, zero)
+    position = graph.add("Slice", graph.constant("positions", positions[:POSITIONS]), zero, length, zero)
     norm = _norm(graph, weights, "embeddings.LayerNorm")
     return graph.add("SkipLayerNormalization", word, position, *norm, domain=_MICROSOFT, epsilon=EPSILON)
 

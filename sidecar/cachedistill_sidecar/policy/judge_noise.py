@@ -24,8 +24,9 @@ from cachedistill_sidecar.policy.calibrator import Array, Errors
 from cachedistill_sidecar.policy.labels import Trial
 
 _LEVEL = 0.1
-# What is believed before there are trials, as if there had been so many: of the 119 pairs in answer_pairs.jsonl that
-# are not the same the judge calls one so, and those are harder to tell apart than what is planted.
+# What is believed before there are trials, as if there had been so many. Of the 119 pairs in answer_pairs.jsonl that
+# are not the same the judge calls none so, and those are harder to tell apart than what is planted; but its figures
+# were chosen on some of them, and with another embedder it called one so.
 _SUPPOSED, _SUPPOSED_MISTAKEN = 50.0, 0.5
 # However bad a judge is, no more than nine in ten of what it calls wrong is put down to it: answers that are served are
 # easier to judge than those it is tried on, which makes f too large for them.

@@ -22,6 +22,8 @@ QUESTION = "How do I reset my password?"
 # Several, each of which is asked once: see `compared`.
 PARAPHRASES = ("How can I reset my password?", "How do I reset the password?", "how to reset my password")
 Environment = dict[str, str]
+# No package index, and a proxy that nobody runs: a model can't be downloaded.
+NO_DOWNLOADS = {"PIP_NO_INDEX": "1", "https_proxy": "http://127.0.0.1:1"}
 
 
 class Process:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from redis import Redis
 
-from cachedistill_sidecar.local.models import MINILM, MINILM_FP32
+from cachedistill_sidecar.local.models import DEFAULT, MINILM
 from tests.component.cli.command_line import QUESTION, Process, cachedistill, learn, one_sentence
 
 
@@ -24,27 +24,27 @@ def test_a_build_tells_its_progress_and_ends_with_the_index(
 ) -> None:
     learn(redis_url, f"{process.url}/v1", QUESTION, model)
     options = ("--cache", shared_cache, "--redis-url-file", url_file)
-    result = cachedistill("index", "build", *options, "--model", MINILM_FP32)
+    result = cachedistill("index", "build", *options, "--model", MINILM)
     assert result.returncode == 0, result.stderr
     assert "embedded" in result.stderr
     told = orjson.loads(result.stdout)
-    assert (told["model"], told["dimensions"]) == (MINILM_FP32, 384)
+    assert (told["model"], told["dimensions"]) == (MINILM, 384)
     assert told["documents"] >= told["embedded"] >= 1
     with Redis.from_url(redis_url) as client:
-        registered = orjson.loads(client.hget(f"cachedistill:{shared_cache}:indexes", MINILM_FP32))
+        registered = orjson.loads(client.hget(f"cachedistill:{shared_cache}:indexes", MINILM))
     assert registered == {name: told[name] for name in ("index", "digest", "dimensions", "documents")}
     listed = [orjson.loads(line) for line in cachedistill("index", "list", *options).stdout.splitlines()]
-    assert {each["index"]: each["model"] for each in listed}[told["index"]] == MINILM_FP32
+    assert {each["index"]: each["model"] for each in listed}[told["index"]] == MINILM
     assert [each["model"] for each in listed].count(None) == 1
 
 
 @pytest.mark.parametrize(
     ("url", "model", "told"),
     [
-        ("http://r", MINILM, "must be one of redis://"),
-        ("redis://127.0.0.1:1", MINILM, "127.0.0.1:1"),
-        ("redis+cluster://127.0.0.1:1", MINILM, "Cluster"),
-        ("redis+sentinel://127.0.0.1:1/entries", MINILM, "No master found for 'entries'"),
+        ("http://r", DEFAULT, "must be one of redis://"),
+        ("redis://127.0.0.1:1", DEFAULT, "127.0.0.1:1"),
+        ("redis+cluster://127.0.0.1:1", DEFAULT, "Cluster"),
+        ("redis+sentinel://127.0.0.1:1/entries", DEFAULT, "No master found for 'entries'"),
         (None, "no-such-model", "Unknown embedder 'no-such-model'"),
     ],
 )

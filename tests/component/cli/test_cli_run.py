@@ -12,8 +12,10 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
+from cachedistill_sidecar.local.models import DEFAULT
 from tests.component.cli.command_line import (
     COMMAND,
+    NO_DOWNLOADS,
     PARAPHRASES,
     PATIENCE,
     QUESTION,
@@ -71,11 +73,8 @@ def test_models_of_an_image_are_found_in_their_folder(
 ) -> None:
     models, empty = tmp_path / "models", tmp_path / "empty"
     models.mkdir()
-    (models / "all-MiniLM-L6-v2").symlink_to(embedder_folder)
-    # No package index: a download would fail.
-    process = run(
-        "--route", route_file, CACHEDISTILL_MODELS=str(models), CACHEDISTILL_HOME=str(empty), PIP_NO_INDEX="1"
-    )
+    (models / DEFAULT).symlink_to(embedder_folder)
+    process = run("--route", route_file, CACHEDISTILL_MODELS=str(models), CACHEDISTILL_HOME=str(empty), **NO_DOWNLOADS)
     base_url = process.exported("OPENAI_BASE_URL")
     learn(redis_url, base_url, QUESTION)
     assert compared(base_url, PARAPHRASES)[0] == "semantic_hit"
@@ -83,7 +82,7 @@ def test_models_of_an_image_are_found_in_their_folder(
 
 
 def test_without_any_model_the_apps_calls_are_answered_all_the_same(run: Run, route_file: Path, tmp_path: Path) -> None:
-    process = run("--route", route_file, CACHEDISTILL_HOME=str(tmp_path / "empty"), PIP_NO_INDEX="1")
+    process = run("--route", route_file, CACHEDISTILL_HOME=str(tmp_path / "empty"), **NO_DOWNLOADS)
     assert any("could not be downloaded" in line for line in process.said)
     assert ask(process.exported("OPENAI_BASE_URL"))[:2] == ("fallback", "embedder_unavailable")
 

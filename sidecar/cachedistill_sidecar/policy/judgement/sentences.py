@@ -11,7 +11,7 @@ from cachedistill_sidecar.policy.reading import read, words
 
 MOST_SENTENCES = 32  # of an answer are compared with those of the other, each with each
 _ALIKE = 0.58  # share of words in common from which two sentences are taken to tell of the same
-_SYNONYM = 0.75  # cosine from which two words may stand for each other: "fridge" and "refrigerator" have 0.96
+_SYNONYM = 0.7  # cosine from which two words may stand for each other: "fridge" and "refrigerator" have 0.93
 _MOST_WORDS = 200  # of a sentence are compared in order; the embedder's window is shorter than more
 _LONGEST_SWAP = 4  # words; more are another way to say it
 
