@@ -55,6 +55,10 @@ class Budgeted(Protocol):
         """Whether one of the neighbours' answers is served; these come by falling similarity. One query a second."""
         ...
 
+    def served(self, decision: Decision) -> None:
+        """The answer was served."""
+        ...
+
     def learn(self, decision: Decision, right: bool, novel: bool, principal: str, now: float) -> None:
         """What the judge says of the candidate of a decision; `novel`: no neighbour's answer was right."""
         ...
@@ -112,6 +116,7 @@ class Replay:
                 decision = replace(decision, served=False)
             served[at] = decision.served
             if served[at] and decision.candidate is not None:
+                self.policy.served(decision)
                 entry = int(decision.candidate.entry)
                 right[at] = stream.groups[entry] == stream.groups[at]
                 self.fooled += int(stream.planted[entry])

@@ -10,6 +10,7 @@ from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.exchange import Neighbour
 from cachedistill_sidecar.policy.acceptance import Budgeted as Acceptance
 from cachedistill_sidecar.policy.acceptance import Verdict, label_of
+from cachedistill_sidecar.policy.account import Account
 from cachedistill_sidecar.policy.calibrator import Prior
 from cachedistill_sidecar.policy.error_budget import Evidence, learn
 from cachedistill_sidecar.policy.guards import GUARDS
@@ -29,17 +30,22 @@ class Ours:
         self._chance = random.Random(seed)
         self._verdict = Verdict(None, False, Reason.COLD)  # of the last decision
         self._share = 1.0
+        self._account = Account(permille / 1000)
         self._new = 0
         self._suspended: set[str] = set()
 
     def decide(self, text: str, neighbours: Sequence[Neighbour], principal: str, now: float) -> Decision:
         """See Budgeted."""
-        policy = Acceptance(self._model, self._permille, principal, suspended=self._suspended)
+        policy = Acceptance(self._model, self._permille, principal, suspended=self._suspended, account=self._account)
         self._verdict = verdict = policy.judge(text, neighbours, now)
         self._share = policy.verify_share(verdict, VERIFY_PERMILLE) if verdict.accepted else 1.0
         verify = self._chance.random() < self._share
         held = not verdict.accepted and verdict.reason in GUARDS
         return Decision(verdict.candidate, verdict.accepted, verdict.probability or 0.0, verdict.others, verify, held)
+
+    def served(self, decision: Decision) -> None:
+        """See Budgeted."""
+        self._account.spend(self._model.risk(decision.probability))
 
     def learn(self, decision: Decision, right: bool, novel: bool, principal: str, now: float) -> None:
         """See Budgeted."""

@@ -55,6 +55,11 @@ class Reason(StrEnum):
     COLD = "cold", Decision.FALLBACK, "nothing comparable is stored yet"
     UNCERTIFIED = "uncertified", Decision.FALLBACK, "too little is known yet to keep the error budget: exact hits only"
     BELOW_CONFIDENCE = "below_confidence", Decision.FALLBACK, "the known answer is not certain enough for the budget"
+    BUDGET_SPENT = (
+        "budget_spent",
+        Decision.FALLBACK,
+        "certain enough as a rule, but of late so many uncertain answers were served that the budget has no room",
+    )
     SUSPENDED = "suspended", Decision.FALLBACK, "the stored answer was found wrong, and is not served by meaning"
     UNSHARED = "unshared", Decision.FALLBACK, "too few principals got this answer for it to be served to others"
     GUARD_NUMBER = "guard_number", Decision.FALLBACK, "the most similar stored request has other numbers"

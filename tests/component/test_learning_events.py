@@ -59,7 +59,7 @@ async def test_two_sidecars_come_to_the_same_model(redis_url: str, cache_name: s
             if number % 70 == 0:
                 await one.turn()
                 await other.turn()
-        one.served("all", "semantic", 0.9)
+        one.served("all", "semantic", 0.9, 20)
         one.record(Trial(1.7e9, same=True, judged_same=False))
         one._report()
         for each in (one, other, one):
@@ -76,7 +76,7 @@ async def test_a_restart_forgets_nothing(redis_url: str, cache_name: str) -> Non
         await turn(before)
         known = model(before)
         before.record(label(450))
-        before.served("all", "semantic", 0.75)
+        before.served("all", "semantic", 0.75, 20)
     async with learning(redis_url, cache_name) as after:
         assert after.standings()["all"].labels == 0
         assert await labels_of(after) == 451
@@ -203,8 +203,8 @@ async def test_traffic_is_gathered_and_told_at_intervals(
 ) -> None:
     async with learning(redis_url, cache_name, rules={"all": 20, "few": 10}) as one:
         for probability in (0.9, 0.8):
-            one.served("all", "semantic", probability)
-        one.served("few", "student", 1.0)
+            one.served("all", "semantic", probability, 20)
+        one.served("few", "student", 1.0, 20)
         await one.turn()
         assert (await one.events.read()).events == ()
         monkeypatch.setattr(learner, "_REPORT_SECONDS", 0.0)
@@ -228,7 +228,7 @@ async def test_while_redis_is_away_traffic_takes_no_labels_place(
         live.store.available = False
         one.record(label(0))
         for _ in range(3):
-            one.served("all", "semantic", 0.9)
+            one.served("all", "semantic", 0.9, 20)
             await one.turn()
         assert one.events.waiting == 1
         live.store.available = True

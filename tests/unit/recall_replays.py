@@ -36,6 +36,9 @@ class Cosine:
         others = tuple(dict.fromkeys(each.group for each in neighbours if each.group != nearest.group))
         return Decision(nearest, nearest.similarity >= self.least, nearest.similarity, others, self.verify)
 
+    def served(self, decision: Decision) -> None:
+        pass
+
     def learn(self, decision: Decision, right: bool, novel: bool, principal: str, now: float) -> None:
         self.learnt.append(right)
         self.told_served.append(decision.served)

@@ -10,6 +10,7 @@ import pytest
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.exchange import Neighbour
 from cachedistill_sidecar.policy.acceptance import Budgeted, label_of
+from cachedistill_sidecar.policy.account import Account
 from cachedistill_sidecar.policy.error_budget import Evidence, Model, learn
 from cachedistill_sidecar.policy.labels import Label, Source, Traffic, Trial, decode, encode
 from cachedistill_sidecar.policy.neighbourhood import NAMES
@@ -54,6 +55,12 @@ def test_enough_right_labels_certify_a_budget() -> None:
     assert verdict.accepted
     assert verdict.candidate == RIGHT[0]
     assert not Budgeted(model, 20).judge(QUERY, [OTHER], NOW).accepted
+
+
+def test_two_others_who_asked_a_little_do_not_silence_an_app_with_one_credential() -> None:
+    label = replace(label_at(learn(Evidence(), []), True), probability=0.999)
+    labels = [replace(label, principal=name) for name in ["one", "two", *["app"] * 2000]]
+    assert learn(Evidence(labels), [20]).standing(20).certified
 
 
 def test_too_few_labels_say_how_many_are_missing() -> None:
@@ -114,3 +121,10 @@ def test_the_parts_add_up_to_the_probability() -> None:
     assert {part.name for part in parts} == set(NAMES)
     assert verdict.probability is not None
     assert verdict.probability > 0.9
+
+
+def test_what_the_account_does_not_afford_goes_to_the_fallback() -> None:
+    model, account = taught(right=4000, wrong=200, permille=20), Account(0.00001)
+    budgeted = Budgeted(model, 20, account=account)
+    account.spend(1.0)
+    assert budgeted.judge(QUERY, [*RIGHT, OTHER], NOW).reason is Reason.BUDGET_SPENT

@@ -68,6 +68,12 @@ def test_nobody_has_more_than_half_of_what_all_others_have(part: float) -> None:
     assert scaled[1:] == amounts[1:] or part == 0.5
 
 
+def test_a_free_amount_is_never_capped() -> None:
+    principals, amounts = ["app", "one", "two"], [5000.0, 3.0, 4.0]
+    assert scales(principals, amounts, free=600.0) == [0.12, 1.0, 1.0]
+    assert scales(principals, amounts, free=6000.0) == [1.0, 1.0, 1.0]
+
+
 def test_of_two_principals_nobody_is_capped() -> None:
     assert scales(["one", "two"], [0.9, 0.1]) == [1.0, 1.0]
 

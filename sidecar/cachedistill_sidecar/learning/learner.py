@@ -15,6 +15,7 @@ from cachedistill_sidecar.cache.store import StoreUnavailable
 from cachedistill_sidecar.learning.calls import lastly
 from cachedistill_sidecar.learning.events import Events
 from cachedistill_sidecar.learning.summary import Summary
+from cachedistill_sidecar.policy.account import Account
 from cachedistill_sidecar.policy.error_budget import Evidence, Model, Standing, learn
 from cachedistill_sidecar.policy.labels import Event, Label, Traffic
 
@@ -46,6 +47,7 @@ class Learner:
         self.model: Model = learn(self._evidence, self._budgets)
         """The model in use; replaced as a whole. Before anything is read, it is that of no evidence."""
         self._traffic: dict[tuple[str, str], Traffic] = {}
+        self._accounts: dict[int, Account] = {}
         self._reported = time.monotonic()
         self._read_to_the_end = False
         self._unfitted = 0
@@ -75,8 +77,14 @@ class Learner:
         """Tell all sidecars, this one too, of what was learnt. Doesn't wait."""
         self.events.record(event)
 
-    def served(self, rule: str, tier: str, probability: float) -> None:
-        """Count an answer without a fallback, which was right with this probability as far as was known."""
+    def account(self, permille: int) -> Account:
+        """What a budget has left in this sidecar."""
+        return self._accounts.setdefault(permille, Account(permille / 1000))
+
+    def served(self, rule: str, tier: str, probability: float, permille: int) -> None:
+        """Count an answer without a fallback, which was right with this probability as far as was known, and book it on
+        the budget that it was served under."""
+        self.account(permille).spend(self.model.risk(probability))
         known = self._traffic.get((rule, tier), Traffic(0.0, rule, tier, 0, 0.0))
         wrong = known.expected_wrong + 1.0 - probability
         self._traffic[rule, tier] = replace(known, served=known.served + 1, expected_wrong=wrong)

@@ -38,4 +38,11 @@ def policy(exchange: Exchange, learner: Learner, lesson: Lesson) -> Budgeted:
     from cachedistill_sidecar.policy.acceptance import Budgeted
 
     agreeing = lesson.cache.document.poisoning.minimum_agreeing_principals
-    return Budgeted(learner.model, exchange.budget, exchange.principal, agreeing, lesson.suspensions.suspended)
+    return Budgeted(
+        learner.model,
+        exchange.budget,
+        exchange.principal,
+        agreeing,
+        lesson.suspensions.suspended,
+        learner.account(exchange.budget),
+    )

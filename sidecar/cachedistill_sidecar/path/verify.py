@@ -28,7 +28,7 @@ def verify(exchange: Exchange, parts: Parts) -> None:
     learner = parts.lessons[cache.document.name].learner
     if learner is None or verdict.probability is None:
         return
-    learner.served(exchange.rule.name, _SEMANTIC, verdict.probability)
+    learner.served(exchange.rule.name, _SEMANTIC, verdict.probability, exchange.budget)
     exchange.verifying = parts.verifier.draws(exchange.share)
     if exchange.verifying:
         parts.spawn(_verify(exchange, parts))

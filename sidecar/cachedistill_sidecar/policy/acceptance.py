@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.exchange import Neighbour
+from cachedistill_sidecar.policy.account import Account
 from cachedistill_sidecar.policy.error_budget import Model
 from cachedistill_sidecar.policy.guards import COMPANY
 from cachedistill_sidecar.policy.labels import Label, Source
@@ -52,13 +53,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Budgeted:
-    """Accepts what keeps the budget. `agreeing`: so many principals must have got an answer before others get it."""
+    """Accepts what keeps the budget, and what its account affords; whoever serves the answer books it there.
+
+    `agreeing`: so many principals must have got an answer before others get it.
+    """
 
     model: Model
     permille: int
     principal: str = ""
     agreeing: int = 1
     suspended: Collection[str] = frozenset()
+    account: Account | None = None
 
     def judge(self, query: str, neighbours: Sequence[Neighbour], now: float) -> Verdict:
         """The verdict on these neighbours, which come by falling similarity; `now` in seconds since the epoch."""
@@ -75,7 +80,7 @@ class Budgeted:
         lifted = self.model.standing(self.permille).lifted if len(found.members) >= COMPANY else ()
         for member in found.members:
             # What the wordings give away says more than a probability that it has made low.
-            doubt = held is None or held is Reason.BELOW_CONFIDENCE
+            doubt = held in (None, Reason.BELOW_CONFIDENCE, Reason.BUDGET_SPENT)
             blocked = (self._blocked(query, member, lifted) if doubt else None) or held
             considered.append(Considered(member.entry, member.similarity, blocked))
             if blocked is None:
@@ -112,6 +117,8 @@ class Budgeted:
             return Reason.UNCERTIFIED
         if probability < cutoff:
             return Reason.BELOW_CONFIDENCE
+        if self.account is not None and not self.account.affords(self.model.risk(probability)):
+            return Reason.BUDGET_SPENT
         # Who isn't known agrees with nobody, and is nobody's equal.
         asked = {member.principal for member in members} - {""}
         shared = self.agreeing == 1 or self.principal in asked or len(asked) >= self.agreeing

@@ -10,7 +10,9 @@ import numpy as np
 
 from cachedistill_sidecar.policy.calibrator import Array, Errors
 
-_ANSWERS = 2000
+ANSWERS = 2000
+"""Of so many, the number of wrong answers is to be within a budget."""
+_SPARE = 0.5
 FEWEST = 30
 """Labels, below which nothing is concluded from them."""
 # No answer is served whose chance of being wrong is above so many budgets, or above a half: where nearly all candidates
@@ -58,6 +60,7 @@ class Cutting:
 
     probability: Array
     wrong: Array
+    correction: Correction
 
     @classmethod
     def of(cls, probability: Array, weight: Array, correction: Correction) -> Self:
@@ -67,7 +70,7 @@ class Cutting:
         wrong = np.cumsum(weight * correction.wrong(probability)) / np.cumsum(weight)
         # Between candidates of the same probability there is no cut, nor where too few are above it.
         cuts = np.append(np.diff(probability) < 0, True) & (np.arange(1, len(wrong) + 1) >= FEWEST)
-        return cls(probability[cuts], wrong[cuts])
+        return cls(probability[cuts], wrong[cuts], correction)
 
     def lowest(self, budget: float) -> float | None:
         """The lowest cut that keeps a budget."""
@@ -78,11 +81,11 @@ class Cutting:
 
 
 def expectation(budget: float) -> float:
-    """The share of wrong answers that may be expected under a budget: one standard deviation above it, the number of
-    wrong ones among so many answers is still within the budget. Of 1 % that is .8 %, of 5 % it is 4.5 %.
+    """The share of wrong answers that may be expected under a budget: _SPARE standard deviations above it, the number
+    of wrong ones among so many answers is still within the budget. Of 1 % that is .9 %, of 5 % it is 4.8 %.
     """
-    wrong = ((math.sqrt(1.0 + 4.0 * budget * _ANSWERS) - 1.0) / 2.0) ** 2
-    return wrong / _ANSWERS
+    wrong = ((math.sqrt(_SPARE**2 + 4.0 * budget * ANSWERS) - _SPARE) / 2.0) ** 2
+    return wrong / ANSWERS
 
 
 def _log_odds(probability: Array) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SLACK = 0.1
-_ALARM = 3.5
+_ALARM = 5.0
 _SUSPICION = 1.6
 
 

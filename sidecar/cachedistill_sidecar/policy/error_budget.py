@@ -35,11 +35,12 @@ from cachedistill_sidecar.policy.words import BUCKETS, weights
 
 __all__ = ["Evidence", "Model", "Part", "Standing", "learn"]
 
-_STRENGTH = Strength(seen=400.0, own=100.0, precision=1.0)
+_STRENGTH = Strength(seen=400.0, own=300.0, precision=1.0)
 _RECENT = 600
 _SETTLED = 1500
 _NOVELTY_PACE = 0.01
 _BEFORE_DRIFT = 0.1
+_FREE = 600.0  # labels that a principal may always bring: enough for a certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,12 @@ class Model:
         """The probability that the candidate with these features is right."""
         return float(self.calibrator.probability(np.array(features)))
 
+    def risk(self, probability: float) -> float:
+        """The chance of an answer's being wrong, as such forecasts have come out."""
+        if self._cutting is None:
+            return 1.0 - probability
+        return float(self._cutting.correction.wrong(np.array([probability]))[0])
+
     def explain(self, features: tuple[float, ...]) -> tuple[Part, ...]:
         """What each feature adds, the largest first."""
         parts = self.calibrator.parts(np.array(features)).tolist()
@@ -139,7 +146,7 @@ def learn(evidence: Evidence, budgets: Iterable[int], prior: Prior | None = None
     changes = drift.detect([(label.right, label.probability) if label.served else None for label in labels])
     forecast, right, weight = _columns(labels)
     errors = noise.errors(forecast)
-    fair = np.array(scales([label.principal for label in labels], [1.0] * len(labels)))
+    fair = np.array(scales([label.principal for label in labels], [1.0] * len(labels), _FREE))
     now = slice(changes.since, None)
     features = np.array([label.features for label in labels]).reshape(len(labels), len(NAMES))
     if len(labels) >= FEWEST:
