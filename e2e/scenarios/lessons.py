@@ -29,7 +29,7 @@ _RIGHT = (
 _WRONG = (("Which trains go to Lisbon?", 0.05), ("How long does an egg cook?", 0.2), ("What is a prime?", 0.3))
 _MISSES, _WRONG_HITS = 600, 30
 _PAUSE_SECONDS = 20.0
-_SURE = 0.999
+_SURE = 0.99
 
 
 def teach(town: Town, events: Iterable[Label], *, cache: str = "support", app: str = "chat") -> None:
