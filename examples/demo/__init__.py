@@ -1,1 +1,1 @@
-"""The demo: four days of questions to a support desk, asked through a sidecar."""
+"""The demo: five days of questions to a support desk, asked through a sidecar."""

@@ -12,7 +12,7 @@ import orjson
 from cachedistill_sidecar.cli.replay.log import Call
 
 MODEL = "gpt-4o-mini"
-DAYS = 4
+DAYS = 5
 _FOLDER = Path(__file__).parent
 _ENDS = (".", "?", "!")
 
