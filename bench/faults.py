@@ -27,6 +27,7 @@ from bench.load import Client, Lane, Samples, drive
 from bench.processes import Process, Processes, RedisServer, free_port
 from bench.questions import KITCHEN, SUPPORT, reworded
 from bench.taught import teach
+from cachedistill_sidecar.decision import Reason
 from cachedistill_sidecar.route_document import RouteDocument
 from tests.routes import route_document
 
@@ -37,6 +38,8 @@ _CONNECTIONS = 4
 _THINK_SECONDS = (0.015, 0.025)
 _REPEATED = 40
 _RECOVERY_SECONDS = 15.0
+_BY_MEANING = "model_missing"
+"""The fault whose end is seen by what is judged by its meaning."""
 _SEED = 20260103
 
 
@@ -89,8 +92,7 @@ class Stage:
             cache_settings={"nearBytes": 0},
             telemetry={} if collector is None else {"endpoint": collector.url},
         )
-        if name == "model_missing":
-            # The one whose recovery is seen by hits by meaning.
+        if name == _BY_MEANING:
             teach(document)
         return Stage(name, processes, redis, collector, document, processes.sidecar(name, document))
 
@@ -192,15 +194,17 @@ def _latencies(replies: Sequence[Reply], after: float, before: float) -> Samples
 
 
 def _recovery(stage: Stage, traffic: Traffic, mended: float) -> float:
-    """Seconds until a new answer is stored and found again: by other words where the fault concerned meaning."""
+    """Seconds until a new answer is stored and found again; where the fault concerned meaning, until it is judged by
+    its meaning again, whatever comes of that."""
     client = Client(stage.sidecar.url)
-    by_meaning = stage.name == "model_missing"
+    by_meaning = stage.name == _BY_MEANING
+    found = (Reason.SIMILAR, Reason.BELOW_CONFIDENCE) if by_meaning else (Reason.STORED, Reason.NEAR)
     try:
         while time.perf_counter() - mended < _RECOVERY_SECONDS:
             text = next(traffic.new)
             again = reworded(text, 0) if by_meaning else text
             replies = client.run(map(client.chat, (text, again)), iter([0.0, 0.02, 0.0])).replies
-            if replies[-1].decision == ("semantic_hit" if by_meaning else "exact_hit"):
+            if replies[-1].reason in found:
                 return replies[-1].done - mended
     finally:
         client.close()

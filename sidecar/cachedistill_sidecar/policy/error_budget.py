@@ -93,7 +93,7 @@ class Model:
     _verified: Verified
     _standings: dict[int, Standing] = field(default_factory=dict)
 
-    def probability(self, features: tuple[float, ...]) -> float:
+    def probability(self, features: Sequence[float]) -> float:
         """The probability that the candidate with these features is right."""
         return float(self.calibrator.probability(np.array(features)))
 
@@ -103,7 +103,7 @@ class Model:
             return 1.0 - probability
         return float(self._cutting.correction.wrong(np.array([probability]))[0])
 
-    def explain(self, features: tuple[float, ...]) -> tuple[Part, ...]:
+    def explain(self, features: Sequence[float]) -> tuple[Part, ...]:
         """What each feature adds, the largest first."""
         parts = self.calibrator.parts(np.array(features)).tolist()
         found = [Part(name, value, part) for name, value, part in zip(NAMES, features, parts, strict=True)]

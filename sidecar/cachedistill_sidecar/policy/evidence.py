@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cachedistill_sidecar.policy.labels import Event, Label, Traffic, Trial
 from cachedistill_sidecar.policy.neighbourhood import NAMES
@@ -30,7 +32,7 @@ class Evidence:
         """Take an event in."""
         if isinstance(event, Label):
             if _sound(event):
-                self.labels.append(event)
+                self.labels.append(_compact(event))
         elif isinstance(event, Traffic):
             self.traffic.append(event)
         else:
@@ -39,6 +41,11 @@ class Evidence:
     def frozen(self) -> Evidence:
         """A copy, to learn from in another thread."""
         return Evidence(self.labels, self.traffic, self.trials)
+
+
+def _compact(label: Label) -> Label:
+    """The same in 0.9 KB instead of 2.3, since a sidecar holds thousands."""
+    return replace(label, features=array("d", label.features), words=array("H", label.words))
 
 
 def _sound(label: Label) -> bool:

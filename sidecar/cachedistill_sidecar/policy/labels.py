@@ -5,7 +5,7 @@ Events are values that go through JSON; nothing in them can be read as a prompt 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -38,14 +38,14 @@ class Label:
     at: float
     rule: str
     tier: str
-    features: tuple[float, ...]
+    features: Sequence[float]
     probability: float
     right: bool
     share: float
     served: bool
     source: Source
     principal: str
-    words: tuple[int, ...]
+    words: Sequence[int]
     novel: bool
 
 

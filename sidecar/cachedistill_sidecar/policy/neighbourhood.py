@@ -66,7 +66,7 @@ _MISTAKES, _SEEN = 0.1, 0.5  # what is believed without neighbours: so many mist
 _MOST_AGE, _MOST_UNCOUNTED = 8000.0, 300.0
 
 _ALONE_PLACES = [wording_features.NAMES.index(name) for name in _ALONE]
-_traits = lru_cache(maxsize=2048)(wording_features.traits)
+_traits = lru_cache(maxsize=512)(wording_features.traits)
 
 
 @dataclass(frozen=True, slots=True)
