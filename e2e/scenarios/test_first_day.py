@@ -175,7 +175,13 @@ def test_an_embedding_model_is_changed_without_a_gap(shop: Town) -> None:
         document = shop.kubectl.get("configmap", "chat-cachedistill")["data"]["route.json"]
         return bool(status["embedding"]["model"] == model and model in document)
 
+    def still_there() -> bool:
+        asked = shop.ask(first)[0]
+        # On a busy machine Redis may be asked in vain while a model is loaded.
+        assert asked["decision"] == "exact_hit" or asked["reason"] == "cache_unavailable", asked
+        return bool(asked["decision"] == "exact_hit")
+
     until(switched, lambda: shop.kubectl("describe", "semcache", "support"))
     # What was stored under the old model is there under the new one.
-    assert shop.decisions(first) == ["exact_hit"]
+    until(still_there)
     assert shop.decisions(second) == ["fallback"]
