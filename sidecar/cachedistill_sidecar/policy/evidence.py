@@ -44,7 +44,7 @@ class Evidence:
 
 
 def _compact(label: Label) -> Label:
-    """The same in 0.9 KB instead of 2.3, since a sidecar holds thousands."""
+    """The same in 1.0 KB instead of 2.4, since a sidecar holds thousands."""
     return replace(label, features=array("d", label.features), words=array("H", label.words))
 
 
