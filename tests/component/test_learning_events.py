@@ -14,14 +14,13 @@ import pytest
 from redis.asyncio import Redis
 
 from cachedistill_sidecar.cache.store import StoreUnavailable
-from cachedistill_sidecar.learning import events, learner
+from cachedistill_sidecar.learning import events
 from cachedistill_sidecar.learning.learner import Learner
 from cachedistill_sidecar.local.redis import EmbeddedRedis
-from cachedistill_sidecar.policy.error_budget import Model
-from cachedistill_sidecar.policy.labels import Traffic, Trial, encode
+from cachedistill_sidecar.policy.labels import Trial, encode
 from tests.component.asking import eventually
-from tests.component.learning_stage import ROUTE, RULES, features, label, labels_of, learning, turn
-from tests.component.sealed_stage import cached, new_key, write_keys
+from tests.component.learning_stage import ROUTE, features, label, labels_of, learning, turn
+from tests.component.sealed_stage import new_key, write_keys
 from tests.topologies import sharded
 
 
@@ -82,12 +81,6 @@ async def test_a_restart_forgets_nothing(redis_url: str, cache_name: str) -> Non
         assert await labels_of(after) == 451
         assert after.standings()["all"].served == 1
         assert model(after) != known
-
-
-async def test_before_anything_is_read_nothing_is_certified(redis_url: str, cache_name: str) -> None:
-    async with learning(redis_url, cache_name) as fresh:
-        standing = fresh.standings()["all"]
-        assert (standing.certified, standing.cutoff, standing.labels) == (False, None, 0)
 
 
 async def test_of_what_two_write_at_the_same_time_nothing_is_lost(redis_url: str, cache_name: str) -> None:
@@ -198,45 +191,6 @@ async def test_too_many_events_during_an_outage_cost_the_oldest(
         assert await labels_of(one) == 100
 
 
-async def test_traffic_is_gathered_and_told_at_intervals(
-    redis_url: str, cache_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with learning(redis_url, cache_name, rules={"all": 20, "few": 10}) as one:
-        for probability in (0.9, 0.8):
-            one.served("all", "semantic", probability, 20)
-        one.served("few", "student", 1.0, 20)
-        await one.turn()
-        assert (await one.events.read()).events == ()
-        monkeypatch.setattr(learner, "_REPORT_SECONDS", 0.0)
-        one._report()
-        await one.events.send()
-        told = (await one.events.read()).events
-        assert [(each.rule, each.tier, each.served) for each in told if isinstance(each, Traffic)] == [
-            ("all", "semantic", 2),
-            ("few", "student", 1),
-        ]
-        assert isinstance(told[0], Traffic)
-        assert told[0].expected_wrong == pytest.approx(0.3)
-
-
-async def test_while_redis_is_away_traffic_takes_no_labels_place(
-    redis_url: str, cache_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(learner, "_REPORT_SECONDS", 0.0)
-    async with cached(redis_url, cache_name) as live:
-        one = Learner(live.store, live.seal, ROUTE, RULES)
-        live.store.available = False
-        one.record(label(0))
-        for _ in range(3):
-            one.served("all", "semantic", 0.9, 20)
-            await one.turn()
-        assert one.events.waiting == 1
-        live.store.available = True
-        await one.turn()
-        await turn(one)
-        assert (one.standings()["all"].labels, one.standings()["all"].served) == (1, 3)
-
-
 async def test_forged_events_teach_nothing(redis_url: str, cache_name: str, redis: Redis, tmp_path: Path) -> None:
     seal: dict[str, Any] = {"seal_file": write_keys(tmp_path / "keys", new_key())}
     async with learning(redis_url, cache_name, **seal) as one, learning(redis_url, "elsewhere", **seal) as elsewhere:
@@ -265,56 +219,6 @@ async def test_what_is_no_event_is_passed_over(redis_url: str, cache_name: str, 
         one.record(label(0))
         assert await labels_of(one) == 1
         assert one.events.unreadable == 2
-
-
-async def test_other_budgets_for_the_same_route_keep_what_was_learnt(redis_url: str, cache_name: str) -> None:
-    async with learning(redis_url, cache_name) as one:
-        for number in range(50):
-            one.record(label(number))
-        await turn(one)
-        one.adopt({"all": 50, "new": 10})
-        await turn(one)
-        assert {rule: standing.labels for rule, standing in one.standings().items()} == {"all": 50, "new": 50}
-
-
-async def test_it_learns_by_itself(redis_url: str, cache_name: str) -> None:
-    async with learning(redis_url, cache_name) as one, learning(redis_url, cache_name) as other:
-        await one.start()
-        await other.start()
-        for number in range(25):
-            one.record(label(number))
-        await eventually(lambda: [each.standings()["all"].labels for each in (one, other)] == [25, 25])
-
-
-async def test_what_cannot_be_fitted_leaves_the_model_as_it_was(
-    redis_url: str, cache_name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*_: object) -> Model:
-        raise ArithmeticError("singular")
-
-    monkeypatch.setattr(learner, "_PAUSE_SECONDS", 0.01)
-    async with learning(redis_url, cache_name) as one:
-        before = one.model
-        with monkeypatch.context() as broken:
-            broken.setattr(learner, "learn", fail)
-            await one.start()
-            one.record(label(0))
-            await eventually(lambda: "singular" in caplog.text)
-            assert one.model is before
-        for number in range(1, 25):
-            one.record(label(number))
-        await eventually(lambda: one.standings()["all"].labels == 25)
-    assert caplog.text.count("ArithmeticError: singular") == 1
-
-
-async def test_closing_ends_it_at_any_time(redis_url: str, cache_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learner, "_PAUSE_SECONDS", 0.001)
-    async with cached(redis_url, cache_name) as live:
-        for number in range(100):
-            made = Learner(live.store, live.seal, ROUTE, RULES)
-            await made.start()
-            await asyncio.sleep(number / 20_000)
-            await asyncio.wait_for(made.close(), 10.0)
 
 
 async def test_in_a_cluster_it_is_the_same(cache_name: str, tmp_path: Path) -> None:
